@@ -1,0 +1,297 @@
+//! What can be typed: the tree of commands. It must not do anything.
+
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
+use std::path::PathBuf;
+
+/// Runs storage and database cutovers from one file: plans them, runs them, and finishes them or puts everything back.
+#[derive(Debug, Parser)]
+#[command(name = "cutwater", version, propagate_version = true, disable_help_subcommand = true)]
+#[command(after_help = "\
+exit status:
+  0  done, and nothing left behind
+  1  a defect of Cutwater itself
+  2  wrong usage
+  3  the workflow, an input, a grant, a plugin or a drifted plan is not valid; nothing was touched
+  4  the run failed or was aborted, and everything is undone
+  5  the run stopped part-way and needs a person; the text says what is in which state
+  6  lost the run to another owner
+  7  waiting (approval, window) with --no-wait
+  8  cut over, clean-up incomplete
+  9  not started: locked, unfinished run on the same things, window closed")]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EVERYWHERE: &str = "With every command";
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// Look for /etc, /var/lib, /run and /usr/lib below this folder
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "DIR", default_value = "/")]
+    #[arg(hide_default_value = true, value_hint = ValueHint::DirPath)]
+    pub root: PathBuf,
+    /// Print JSON: one value, or one event a line
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
+    pub json: bool,
+    /// Look for plugins here first; may be given more than once
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub plugins: Vec<PathBuf>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Prove what can be proved about workflow files, and touch nothing
+    Check(Check),
+    /// Show each command, statement and write to come, and change nothing
+    Plan(Plan),
+    /// Run a workflow
+    Run(Run),
+    /// Go on with a run whose owner is gone, or end a pause
+    Resume(Resume),
+    /// Say yes to what a run asks
+    Approve(Approve),
+    /// Undo a run, or end it after it stopped; refused after the point of no return
+    Abort(OneRun),
+    /// Undo a run that paused or stopped; the same as abort
+    Undo(OneRun),
+    /// Start nothing new until resumed
+    Pause(OneRun),
+    /// Decide whether a step happened that Cutwater cannot tell
+    Settle(Settle),
+    /// List the runs
+    Runs(Runs),
+    /// Show how a run stands
+    Show(Show),
+    /// Follow a run
+    Watch(OneRun),
+    /// Draw a workflow's graph
+    Graph(Graph),
+    /// Print the JSON Schema of the workflow file, for editors
+    Schema,
+    /// Run a single step of a plugin
+    Step(Step),
+    /// Tell what this machine has, and what is missing
+    Doctor,
+    /// Build, list and look into plugins
+    #[command(subcommand)]
+    Plugin(Plugin),
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// An input of the workflow.
+#[derive(Debug, Clone, Args)]
+pub struct Inputs {
+    /// An input of the workflow; may be given more than once
+    #[arg(long = "input", short = 'i', value_name = "NAME=VALUE", value_parser = pair)]
+    pub inputs: Vec<(String, String)>,
+}
+
+/// Prove what can be proved.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Workflow files
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub inputs: Inputs,
+}
+
+/// Show what is to come.
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// Workflow file
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub inputs: Inputs,
+}
+
+/// Run a workflow.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Workflow file
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// Run only if the plan's hash is this one (or begins with it, at least 12 characters)
+    #[arg(long, value_name = "HASH")]
+    pub plan: Option<String>,
+    /// Return with status 7 instead of waiting for a person or the window
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
+/// Go on with a run.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("which").required(true).args(["run", "all"])))]
+pub struct Resume {
+    /// The run; an unambiguous beginning will do
+    #[arg(value_name = "RUN")]
+    pub run: Option<String>,
+    /// Every unfinished run whose owner is gone
+    #[arg(long)]
+    pub all: bool,
+    /// Take the run from an owner that is alive
+    #[arg(long, hide = true)]
+    pub take_over: bool,
+    /// Return with status 7 instead of waiting for a person or the window
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
+/// A run.
+#[derive(Debug, Args)]
+pub struct OneRun {
+    /// The run; an unambiguous beginning will do
+    #[arg(value_name = "RUN")]
+    pub run: String,
+}
+
+/// Say yes.
+#[derive(Debug, Args)]
+pub struct Approve {
+    /// The run; an unambiguous beginning will do
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// Which approval; needed only where more than one waits
+    #[arg(value_name = "STEP")]
+    pub step: Option<String>,
+    /// Approve only if the run's plan has this hash (or one that begins with it, at least 12 characters)
+    #[arg(long, value_name = "HASH")]
+    pub plan: Option<String>,
+}
+
+/// Decide an unknown.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("decision").required(true).args(["applied", "not_applied"])))]
+pub struct Settle {
+    /// The run; an unambiguous beginning will do
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// The step
+    #[arg(value_name = "STEP")]
+    pub step: String,
+    /// It happened
+    #[arg(long)]
+    pub applied: bool,
+    /// It did not happen, or was put right by hand
+    #[arg(long)]
+    pub not_applied: bool,
+    /// Why you think so; it is kept in the journal
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub because: String,
+}
+
+/// List the runs.
+#[derive(Debug, Args)]
+pub struct Runs {
+    /// Only those that are not over
+    #[arg(long)]
+    pub unfinished: bool,
+    /// At most so many, the newest
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub last: usize,
+}
+
+/// Show a run.
+#[derive(Debug, Args)]
+pub struct Show {
+    /// The run; an unambiguous beginning will do
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// All that is known of this step
+    #[arg(value_name = "STEP")]
+    pub step: Option<String>,
+    /// Every event
+    #[arg(long, group = "what")]
+    pub events: bool,
+    /// The figures: freeze time, downtime, bytes moved, time for each step
+    #[arg(long, group = "what", conflicts_with = "step")]
+    pub summary: bool,
+    /// A picture of the run over time, as SVG
+    #[arg(long, group = "what", conflicts_with_all = ["step", "json"])]
+    pub timeline: bool,
+}
+
+/// Draw a graph.
+#[derive(Debug, Args)]
+pub struct Graph {
+    /// Workflow file
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// How it is drawn
+    #[arg(long, value_enum, default_value_t = Format::Mermaid)]
+    pub format: Format,
+}
+
+/// How a graph is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For Markdown
+    Mermaid,
+    /// For Graphviz
+    Dot,
+    /// A picture
+    Svg,
+}
+
+/// Run a single step.
+#[derive(Debug, Args)]
+pub struct Step {
+    /// What to run
+    #[arg(value_name = "PLUGIN.STEP")]
+    pub uses: String,
+    /// Its input: NAME=VALUE (VALUE may be JSON), or the whole as a JSON object; may be given more than once
+    #[arg(long, value_name = "INPUT")]
+    pub with: Vec<String>,
+    /// Its grants, as in a workflow file ('{run: [lvs]}'); what the step says it needs, if absent
+    #[arg(long, value_name = "GRANTS")]
+    pub grant: Option<String>,
+    /// Do it, where the step changes something; without, the plan is shown
+    #[arg(long)]
+    pub yes: bool,
+    /// Leave with the value of this expression over `steps.step`, what the check gave: 0, or 10 to 125
+    #[arg(long, value_name = "EXPR")]
+    pub exit_code: Option<String>,
+}
+
+/// Plugins.
+#[derive(Debug, Subcommand)]
+pub enum Plugin {
+    /// Build a plugin's component from its source
+    Build {
+        /// The plugin's folder, with Cargo.toml
+        #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+        dir: PathBuf,
+        /// Where to put the component
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        out: Option<PathBuf>,
+    },
+    /// List the plugins that workflows may use
+    List,
+    /// Show a plugin's steps, their inputs, outputs and needs
+    Inspect {
+        /// A plugin's name, or one of its steps (PLUGIN.STEP)
+        #[arg(value_name = "PLUGIN")]
+        plugin: String,
+    },
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("it must be NAME=VALUE".to_owned()),
+    }
+}

@@ -1,0 +1,113 @@
+//! Carrying a run to its end in this process: socket, signals, view, loop, last words. It must not plan.
+
+use crate::args::Global;
+use crate::exit::{Failure, Kind, of_finish};
+use crate::machine::{Machine, signals};
+use crate::screen;
+use crate::view::feed::{Feed, Style, Viewer};
+use cutwater_core::names::{RunId, Seq};
+use cutwater_core::plan::{Body, Plan};
+use cutwater_core::policy::Policy;
+use cutwater_core::summary::{State, Summary, summary, text as summary_text};
+use cutwater_driver::engine::{Engine, Finish, Ports};
+use cutwater_driver::ports::Journal;
+use cutwater_host::ground::SystemClock;
+use cutwater_host::socket::peer::Peer;
+use cutwater_host::socket::server::{Roles, Server};
+use cutwater_store::Store;
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// What the loop stands on, on this machine.
+pub fn ports(machine: &Machine, journal: Arc<dyn Journal>) -> Ports {
+    Ports {
+        journal,
+        runner: machine.runner.clone(),
+        guard: machine.guard.clone(),
+        clock: Arc::new(SystemClock),
+    }
+}
+
+/// Goes on with the run until it is over, needs a person, or belongs to somebody else.
+pub fn go(machine: &Machine, global: &Global, mut engine: Engine) -> Result<(), Failure> {
+    let run = engine.state().run.clone();
+    let io = |error: std::io::Error| Failure::new(Kind::NotStarted, error);
+    let viewer = Viewer::start(Style::fitting(global.json)).map_err(io)?;
+    let feed = viewer.feed();
+    let roles = roles(&machine.policy, &engine.state().plan);
+    let _socket = match Server::listen(&machine.paths.run(), &run, roles, engine.inbox()) {
+        Ok(server) => Some(server),
+        Err(error) => {
+            // The run goes on: it can still be steered by signals, and by the journal after a resume.
+            feed.note(format!("nobody can reach this run from outside: {error}"));
+            None
+        }
+    };
+    signals::listen(&run, engine.inbox(), feed.clone()).map_err(io)?;
+    let finish = carried(&mut engine, &feed);
+    viewer.finish();
+    let finish = finish?;
+    last_words(machine, global, &run, &finish)?;
+    match of_finish(&finish) {
+        None => Ok(()),
+        Some(kind) => Err(Failure::said(kind)),
+    }
+}
+
+fn carried(engine: &mut Engine, feed: &Feed) -> Result<Finish, Failure> {
+    engine.watch(Box::new(feed.clone()))?;
+    Ok(engine.run()?)
+}
+
+/// Root and the engine's own user have every role that there is.
+fn roles(policy: &Arc<Policy>, plan: &Plan) -> Roles {
+    let asked = plan.steps.iter().filter_map(|step| match &step.body {
+        Body::Approve { by, .. } => Some(by.iter().cloned()),
+        _ => None,
+    });
+    let every: BTreeSet<String> = asked.flatten().chain(policy.roles.keys().cloned()).collect();
+    let policy = policy.clone();
+    Arc::new(move |peer: &Peer| match peer.is_owner() {
+        true => every.iter().cloned().collect(),
+        false => policy.roles_of(&peer.user, &peer.groups),
+    })
+}
+
+/// The figures of the run, and what a person should do next.
+fn last_words(machine: &Machine, global: &Global, run: &RunId, finish: &Finish) -> Result<(), Failure> {
+    let Some(store) = Store::open_to_read(&machine.paths.journal())? else { return Ok(()) };
+    let figures = summary(&store.read(run, Seq(0))?);
+    if global.json {
+        screen::print_json(&json!({ "summary": figures }));
+        return Ok(());
+    }
+    let next = match finish {
+        Finish::Over(..) => None,
+        Finish::Stopped(why) => Some(format!("stopped part-way: {why}\n{}", way_on(run, &figures))),
+        Finish::CutOver(why) => Some(format!(
+            "cut over, and the new side serves; what is left to tidy up did not succeed: {why}\n{}",
+            way_on(run, &figures)
+        )),
+        Finish::Waiting(what) => Some(format!("{what}; `cutwater resume {run}` goes on")),
+        Finish::Left => Some(format!("left as it is; `cutwater resume {run}` goes on")),
+    };
+    screen::print(&format!("\n{}", summary_text(&figures)));
+    if let Some(next) = next {
+        let lines: Vec<String> = next.lines().map(cutwater_core::fault::escaped).collect();
+        screen::print(&format!("\n{}\n", lines.join("\n")));
+    }
+    Ok(())
+}
+
+/// What a person can do with a run that is not over; a decision is asked for only where something is in doubt.
+fn way_on(run: &RunId, figures: &Summary) -> String {
+    let doubtful = figures.steps.iter().find(|step| step.state == State::Unknown);
+    let settle = doubtful.map(|step| {
+        format!(", decide with `cutwater settle {run} {} --applied|--not-applied --because …`", step.name)
+    });
+    format!(
+        "look with `cutwater show {run}`{}, go on with `cutwater resume {run}`",
+        settle.unwrap_or_default()
+    )
+}

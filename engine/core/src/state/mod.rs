@@ -1,0 +1,19 @@
+//! The state of a run: a fold over its events that refuses illegal histories, and the decision what to do next.
+//!
+//! ```text
+//! Waiting ─Intended→ Applying ─Changed→ Applied ──Intended(undo)→ Undoing ─→ Undone
+//!    │                  ├─Refused→ Refused (retry: Intended)          └─ lost → UndoDoubtful ─Probed→ …
+//!    ├─Skipped          ├─Failed→ Failed ──Intended(undo)→ Undoing
+//!    │                  └─Unknown, crash→ Doubtful ─Probed→ Applied | Waiting | PartWay | Stuck
+//! hold:   Waiting → Applying → Taken → Confirmed → Releasing → Released     (crash: Orphaned → Releasing)
+//! outage: Waiting → Open → Ended
+//! ```
+
+mod decide;
+mod fold;
+mod order;
+mod status;
+
+pub use decide::{Blocked, Decision, Todo};
+pub use fold::{Illegal, Phase, RunState, Standing, StepState};
+pub use status::Status;

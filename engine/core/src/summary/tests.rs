@@ -1,0 +1,35 @@
+//! Figures of runs that ended well, were undone, and stopped.
+
+use super::{State, summary, text};
+use crate::sample::{done, stopped, undone};
+
+#[test]
+fn a_finished_run_tells_freeze_downtime_and_bytes() {
+    let records = done();
+    let found = summary(&records);
+    assert_eq!((found.freeze_ms, found.downtime_ms, found.downtime_limit_ms), (130, 3_973, Some(60_000)));
+    assert_eq!(found.bytes.iter().map(|moved| moved.bytes).collect::<Vec<_>>(), [1 << 30, 6 << 20]);
+    assert!(found.left.is_empty() && found.undone.is_empty());
+    insta::assert_snapshot!(text(&found));
+}
+
+#[test]
+fn an_undone_run_tells_what_was_taken_back_and_how_long_the_service_was_down() {
+    let found = summary(&undone());
+    assert_eq!(found.undone, ["last", "stop", "copy", "snap"]);
+    assert_eq!(found.downtime_ms, 3_000, "until the service was back");
+    assert_eq!(found.left, []);
+    assert_eq!(
+        found.steps.iter().find(|step| step.name == "same").map(|step| step.state),
+        Some(State::Refused)
+    );
+    insta::assert_snapshot!(text(&found));
+}
+
+#[test]
+fn a_stopped_run_tells_a_person_what_is_left() {
+    let found = summary(&stopped());
+    assert_eq!(found.left.len(), 1);
+    assert_eq!(found.left[0].what, "the snapshot cannot be removed: it is in use");
+    insta::assert_snapshot!(text(&found));
+}

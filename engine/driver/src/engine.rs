@@ -1,0 +1,374 @@
+//! The loop of one run: it alone owns the state, and every change of it passes through the journal first. It must not
+//! know what a step does.
+
+use crate::ports::{CallId, Clock, Guard, GuardError, Input, Journal, JournalError, StepRunner, Watcher};
+use cutwater_core::event::{EVENT_FORMAT, Event, Outcome, Record};
+use cutwater_core::names::{Epoch, RunId, Seq, StepName};
+use cutwater_core::plan::Plan;
+use cutwater_core::state::{Blocked, Illegal, Phase, RunState};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+/// What the loop stands on.
+#[derive(Clone)]
+pub struct Ports {
+    /// The history.
+    pub journal: Arc<dyn Journal>,
+    /// The plugins.
+    pub runner: Arc<dyn StepRunner>,
+    /// The guard.
+    pub guard: Arc<dyn Guard>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Who runs it, and how.
+#[derive(Debug, Clone)]
+pub struct Owner {
+    /// A name for the journal: user and program.
+    pub by: String,
+    /// Process id.
+    pub pid: u32,
+    /// The kernel's boot id.
+    pub boot: String,
+    /// Return instead of waiting for a person.
+    pub no_wait: bool,
+    /// Whether fault hooks are allowed here.
+    pub faults: bool,
+}
+
+/// Why the loop ended without a defect.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Finish {
+    /// The run is over.
+    Over(Outcome, String),
+    /// It needs a person; the run is not over, `resume` goes on with it.
+    Stopped(String),
+    /// The new side serves, what was left to tidy up needs a person; the run is not over, `resume` goes on with it.
+    CutOver(String),
+    /// It waits for a person, and was told not to.
+    Waiting(String),
+    /// It was told to leave at once; the run is not over.
+    Left,
+}
+
+/// Why the loop could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The journal did not take it.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The history contradicts itself.
+    #[error(transparent)]
+    Illegal(#[from] Illegal),
+    /// The run is over.
+    #[error("run {0} is over: there is nothing to go on with")]
+    Over(RunId),
+    /// A defect of Cutwater.
+    #[error("defect: {0}")]
+    Defect(String),
+}
+
+/// What a call is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Apply,
+    Probe(cutwater_core::event::Way),
+    Undo,
+    /// Taken and alive: asked whether it is intact, and given back, under the same id.
+    Hold,
+    Orphan,
+}
+
+/// A call under way, or a live hold.
+#[derive(Debug, Clone)]
+pub(crate) struct Flight {
+    pub step: StepName,
+    pub purpose: Purpose,
+}
+
+/// One run under one owner.
+pub struct Engine {
+    pub(crate) ports: Ports,
+    pub(crate) owner: Owner,
+    pub(crate) state: RunState,
+    pub(crate) calls: HashMap<CallId, Flight>,
+    /// Steps for which something is being prepared or asked.
+    pub(crate) busy: BTreeSet<StepName>,
+    /// Steps that were told to stop.
+    pub(crate) told: BTreeSet<StepName>,
+    pub(crate) inbox: Receiver<Input>,
+    pub(crate) sender: Sender<Input>,
+    pub(crate) next_call: u64,
+    pub(crate) last_progress: HashMap<StepName, u64>,
+    pub(crate) armed: bool,
+    pub(crate) left: bool,
+    /// Why the journal took nothing more.
+    failed: Option<String>,
+    watchers: Vec<Box<dyn Watcher>>,
+    /// Wall clock at the start of this owner, and the monotonic clock then: time within an owner never jumps.
+    epoch_at: (i64, u64),
+}
+
+impl Engine {
+    /// Creates a run from a plan and owns it: takes its locks, then writes `Created` and `Owned`, durably, in one append.
+    pub fn create(ports: Ports, owner: Owner, run: RunId, plan: Plan) -> Result<Self, EngineError> {
+        let locks: Vec<String> = plan.locks.iter().cloned().collect();
+        let created = Event::Created {
+            format: EVENT_FORMAT,
+            run: run.clone(),
+            plan: Box::new(plan),
+            by: owner.by.clone(),
+            faults: owner.faults,
+        };
+        let at = ports.clock.now();
+        let owned = owned(Epoch(1), &owner);
+        ports.journal.begin(&run, &locks, at, &[created.clone(), owned.clone()])?;
+        let records = [Record { seq: Seq(1), at, event: created }, Record { seq: Seq(2), at, event: owned }];
+        let state = RunState::fold(&records)?;
+        Ok(Self::over(ports, owner, state))
+    }
+
+    /// Takes up an unfinished run whose owner is gone: folds its history and appends a new `Owned`. Whoever owned it
+    /// before loses it with its next append.
+    pub fn resume(ports: Ports, owner: Owner, run: &RunId) -> Result<Self, EngineError> {
+        let records = ports.journal.read(run, Seq(0))?;
+        if records.is_empty() {
+            return Err(JournalError::NoRun(run.clone()).into());
+        }
+        let state = RunState::fold(&records)?;
+        if state.outcome.is_some() {
+            ports.journal.unlock(run)?;
+            return Err(EngineError::Over(run.clone()));
+        }
+        let epoch = Epoch(state.epoch.0 + 1);
+        let mut engine = Self::over(ports, owner, state);
+        let event = owned(epoch, &engine.owner);
+        engine.append(vec![event], true)?;
+        engine.cover_what_is_open()?;
+        Ok(engine)
+    }
+
+    fn over(ports: Ports, owner: Owner, state: RunState) -> Self {
+        let (sender, inbox) = channel();
+        let epoch_at = (ports.clock.now(), ports.clock.monotonic());
+        Self {
+            ports,
+            owner,
+            state,
+            calls: HashMap::new(),
+            busy: BTreeSet::new(),
+            told: BTreeSet::new(),
+            inbox,
+            sender,
+            next_call: 1,
+            last_progress: HashMap::new(),
+            armed: false,
+            left: false,
+            failed: None,
+            watchers: Vec::new(),
+            epoch_at,
+        }
+    }
+
+    /// Shows each event once it is in the journal, the ones before this owner's first.
+    pub fn watch(&mut self, mut watcher: Box<dyn Watcher>) -> Result<(), EngineError> {
+        for record in self.ports.journal.read(&self.state.run, Seq(0))? {
+            watcher.see(&record);
+        }
+        self.watchers.push(watcher);
+        Ok(())
+    }
+
+    /// Where commands of people go.
+    pub fn inbox(&self) -> Sender<Input> {
+        self.sender.clone()
+    }
+
+    /// The state as it is now.
+    pub fn state(&self) -> &RunState {
+        &self.state
+    }
+
+    /// Goes on until the run is over, needs a person, or belongs to somebody else.
+    pub fn run(&mut self) -> Result<Finish, EngineError> {
+        loop {
+            if let Some(outcome) = self.state.outcome {
+                self.ports.guard.disarm();
+                self.ports.journal.unlock(&self.state.run)?;
+                return Ok(Finish::Over(outcome, self.state.because.clone().unwrap_or_default()));
+            }
+            if self.left {
+                return Ok(Finish::Left);
+            }
+            self.watch_the_guard();
+            let now = self.now();
+            let decision = self.state.decide(now, &self.busy);
+            let mut moved = false;
+            for todo in decision.todo {
+                moved |= self.carry(todo)?;
+            }
+            if moved {
+                continue;
+            }
+            let under_way = self.calls.values().any(|flight| flight.purpose != Purpose::Hold)
+                || self.state.steps.iter().any(|step| step.status.in_flight());
+            if !under_way && self.busy.is_empty() {
+                match decision.blocked {
+                    Some(Blocked::Stuck(why)) => {
+                        self.ports.guard.disarm();
+                        return Ok(if self.has_crossed() {
+                            Finish::CutOver(why)
+                        } else {
+                            Finish::Stopped(why)
+                        });
+                    }
+                    Some(Blocked::Asked) if self.owner.no_wait => {
+                        return Ok(Finish::Waiting("an approval is waited for".into()));
+                    }
+                    Some(Blocked::Paused) if self.owner.no_wait => {
+                        return Ok(Finish::Waiting("the run is paused".into()));
+                    }
+                    None if decision.wake_at.is_none() => {
+                        return Err(EngineError::Defect(format!(
+                            "run {} has nothing to wait for",
+                            self.state.run
+                        )));
+                    }
+                    _ => {}
+                }
+            }
+            let pause = decision.wake_at.map(|at| (at - self.now()).max(0) as u64);
+            match self.ports.clock.wait(&self.inbox, self.pause(pause)) {
+                Some(input) => {
+                    self.hear(input)?;
+                    while let Ok(input) = self.inbox.try_recv() {
+                        self.hear(input)?;
+                    }
+                }
+                None => self.still_mine()?,
+            }
+        }
+    }
+
+    /// While the guard is needed its life is looked at each second; who merely waits looks whether the run is still theirs.
+    fn pause(&self, ms: Option<u64>) -> Option<u64> {
+        let at_most = if self.armed { 1_000 } else { 5_000 };
+        Some(ms.unwrap_or(at_most).min(at_most))
+    }
+
+    /// Whoever waits appends nothing, and would not notice by itself that somebody else has taken the run.
+    fn still_mine(&self) -> Result<(), EngineError> {
+        let newer = self.ports.journal.read(&self.state.run, self.state.seq)?;
+        match newer.last() {
+            None => Ok(()),
+            Some(record) => {
+                Err(JournalError::Lost { expected: self.state.seq.0, found: record.seq.0 }.into())
+            }
+        }
+    }
+
+    /// Whether the step that crosses the point of no return is done.
+    fn has_crossed(&self) -> bool {
+        let crossed = self.state.crossed.as_ref().and_then(|step| self.state.step(step));
+        crossed.is_some_and(|step| step.status.ended_well())
+    }
+
+    /// Milliseconds since 1970 by a clock that does not jump within this owner.
+    pub(crate) fn now(&self) -> i64 {
+        let (wall, monotonic) = self.epoch_at;
+        wall + self.ports.clock.monotonic().saturating_sub(monotonic) as i64
+    }
+
+    /// Appends, and tells whoever watches once the journal has it.
+    pub(crate) fn append(&mut self, events: Vec<Event>, durable: bool) -> Result<(), EngineError> {
+        let at = self.now();
+        let before = self.state.seq;
+        let mut next = before;
+        let records: Vec<Record> = events
+            .iter()
+            .map(|event| {
+                next = next.plus(1);
+                Record { seq: next, at, event: event.clone() }
+            })
+            .collect();
+        // An illegal history is a defect of ours and must not reach the disk, so the fold comes first; whatever fails
+        // here ends the loop, and with it this state.
+        for record in &records {
+            self.state.apply(record)?;
+        }
+        if let Some(failed) = &self.failed {
+            return Err(JournalError::Storage(failed.clone().into()).into());
+        }
+        if let Err(error) = self.ports.journal.append(&self.state.run, before, at, &events, durable) {
+            // The state is ahead of the journal now: nothing more may follow, whoever swallows this error. Who lost the
+            // run is told so by the journal each time.
+            if !matches!(error, JournalError::Lost { .. }) {
+                self.failed = Some(error.to_string());
+            }
+            return Err(error.into());
+        }
+        for record in &records {
+            for watcher in &mut self.watchers {
+                watcher.see(record);
+            }
+        }
+        Ok(())
+    }
+
+    /// The guard's death is an end of trust: nothing may stay held without it.
+    fn watch_the_guard(&mut self) {
+        if self.armed && !self.ports.guard.alive() {
+            self.armed = false;
+            let open = (0..self.state.steps.len()).any(|step| self.state.is_open(step));
+            if open && self.state.crossed.is_none() && self.state.phase == Phase::Forward {
+                self.state_abort("the guard died");
+            }
+        }
+    }
+
+    fn state_abort(&mut self, why: &str) {
+        let event = Event::TurnedBack { because: why.into(), open_only: false };
+        // A journal that fails here fails at the next append too, where it ends the loop.
+        let _ = self.append(vec![event], true);
+    }
+
+    /// Stands the guard before the first hold or outage.
+    pub(crate) fn arm(&mut self) -> Result<(), GuardError> {
+        if self.armed && self.ports.guard.alive() {
+            return Ok(());
+        }
+        let pid = self.ports.guard.arm(&self.state.run)?;
+        self.armed = true;
+        self.append(vec![Event::Armed { pid }], true).map_err(|error| GuardError(error.to_string()))
+    }
+
+    /// A new owner of a run with something open has a guard too, before it does anything.
+    fn cover_what_is_open(&mut self) -> Result<(), EngineError> {
+        let open: Vec<usize> = (0..self.state.steps.len()).filter(|&s| self.state.is_open(s)).collect();
+        if open.is_empty() {
+            return Ok(());
+        }
+        // Without a guard the way back is still the right way.
+        if self.arm().is_ok() {
+            for step in open {
+                let planned = &self.state.plan.steps[step];
+                let _ = self.ports.guard.cover(&planned.name, None, limit_of(&planned.body), &[]);
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn limit_of(body: &cutwater_core::plan::Body) -> u64 {
+    use cutwater_core::plan::Body;
+    match body {
+        Body::Hold { limit_ms, .. } | Body::Outage { limit_ms } => *limit_ms,
+        _ => 0,
+    }
+}
+
+fn owned(epoch: Epoch, owner: &Owner) -> Event {
+    Event::Owned { epoch, pid: owner.pid, boot: owner.boot.clone(), by: owner.by.clone() }
+}

@@ -1,0 +1,10 @@
+//! The loop of one run and its recovery, and the ports that it stands on. It must not know SQLite, WebAssembly, NATS
+//! or a terminal: whatever touches the world stands behind a port and reports back as data.
+
+pub mod engine;
+pub mod ports;
+pub mod prepare;
+
+mod carry;
+mod hear;
+mod obey;

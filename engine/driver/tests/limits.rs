@@ -1,0 +1,298 @@
+//! What a limit, a person and a broken hold do to a run, one case each.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
+
+mod common;
+
+use common::plans::{action, plan, step};
+use common::ports::{Faults, Jumping, Memory, Remembering, Scripted};
+use common::world::{Dice, World};
+use cutwater_core::describe::Undo;
+use cutwater_core::event::{Event, Outcome, Record};
+use cutwater_core::names::RunId;
+use cutwater_core::plan::{Body, OnFailure, Plan};
+use cutwater_driver::engine::{Engine, Finish, Owner, Ports};
+use cutwater_driver::ports::{Command, Input, Journal, Watcher};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+
+struct Bench {
+    engine: Engine,
+    world: Arc<Mutex<World>>,
+    journal: Arc<Memory>,
+    guard: Arc<Remembering>,
+}
+
+fn bench(plan: Plan, endless: &[&str], no_wait: bool) -> Bench {
+    let (world, journal, guard): (Arc<Mutex<World>>, Arc<Memory>, Arc<Remembering>) = Default::default();
+    let runner = Scripted {
+        plan: plan.clone(),
+        world: Arc::clone(&world),
+        guard: Arc::clone(&guard),
+        dice: Mutex::new(Dice::new(1)),
+        faults: Faults { step: 0, undo: 0 },
+        holds: Mutex::default(),
+        endless: endless.iter().map(|s| (*s).to_owned()).collect(),
+        refuses: vec!["refuses".into()],
+        waiting: Mutex::default(),
+    };
+    let ports = Ports {
+        journal: Arc::clone(&journal) as _,
+        runner: Arc::new(runner),
+        guard: Arc::clone(&guard) as _,
+        clock: Arc::new(Jumping(Mutex::new(1_000_000))),
+    };
+    let owner = Owner { by: "test".into(), pid: 1, boot: "b".into(), no_wait, faults: false };
+    let engine = Engine::create(ports, owner, RunId::from("r"), plan).unwrap();
+    Bench { engine, world, journal, guard }
+}
+
+/// Sends a command when an event of that name about that step is seen.
+struct When(
+    &'static str,
+    &'static str,
+    Sender<Input>,
+    Mutex<Option<Command>>,
+    Sender<Result<String, String>>,
+);
+
+impl Watcher for When {
+    fn see(&mut self, record: &Record) {
+        let event = serde_json::to_value(&record.event).unwrap();
+        if event["event"] == self.0
+            && event["step"] == self.1
+            && let Some(command) = self.3.lock().unwrap().take()
+        {
+            self.2.send(Input::Command(command, self.4.clone())).unwrap();
+        }
+    }
+}
+
+fn when(
+    bench: &mut Bench,
+    event: &'static str,
+    step: &'static str,
+    command: Command,
+) -> Receiver<Result<String, String>> {
+    let (sender, answers) = channel();
+    let watcher = When(event, step, bench.engine.inbox(), Mutex::new(Some(command)), sender);
+    bench.engine.watch(Box::new(watcher)).unwrap();
+    answers
+}
+
+fn outage_with(inner: &[&str], mark: bool) -> Plan {
+    let mut steps = vec![
+        step("before", action(Undo::Restores), &[], None),
+        step("down", Body::Outage { limit_ms: 10_000 }, &["before"], None),
+    ];
+    for (n, name) in inner.iter().enumerate() {
+        let needs: Vec<&str> = n.checked_sub(1).map(|n| inner[n]).into_iter().collect();
+        let mut planned = step(name, action(Undo::Restores), &needs, Some("down"));
+        planned.mark = mark && n + 1 == inner.len();
+        steps.push(planned);
+    }
+    plan(steps)
+}
+
+fn events(journal: &Memory) -> Vec<Event> {
+    journal.records.lock().unwrap().iter().map(|r| r.event.clone()).collect()
+}
+
+#[test]
+fn an_outage_whose_limit_passes_before_the_mark_is_undone_within_the_run() {
+    let mut b = bench(outage_with(&["stop", "copy", "start"], true), &["copy"], false);
+    let finish = b.engine.run().unwrap();
+    assert!(
+        matches!(finish, Finish::Over(Outcome::Undone, ref why) if why.contains("limit of `down`")),
+        "{finish:?}"
+    );
+    assert!(b.world.lock().unwrap().applied.is_empty(), "{:?}", b.world.lock().unwrap().applied);
+    assert!(b.guard.covered.lock().unwrap().is_empty(), "the guard still covers something");
+}
+
+#[test]
+fn an_abort_behind_the_mark_is_refused_and_the_run_goes_forward() {
+    let mut steps = outage_with(&["stop", "cross"], true);
+    steps.steps.push(step("tidy", action(Undo::None), &["down"], None));
+    let mut b = bench(steps, &[], false);
+    let answers = when(&mut b, "outage-ended", "down", Command::Abort { by: "anna".into() });
+    assert_eq!(b.engine.run().unwrap(), Finish::Over(Outcome::Done, String::new()));
+    let answer = answers.recv().unwrap();
+    assert!(answer.unwrap_err().contains("`cross` crossed the point of no return"));
+}
+
+#[test]
+fn an_abort_before_the_mark_undoes_everything() {
+    let mut b = bench(outage_with(&["stop", "copy", "cross"], true), &["copy"], false);
+    when(&mut b, "intended", "copy", Command::Abort { by: "anna".into() });
+    let finish = b.engine.run().unwrap();
+    assert!(matches!(finish, Finish::Over(Outcome::Undone, ref why) if why.contains("anna")), "{finish:?}");
+    assert!(b.world.lock().unwrap().applied.is_empty());
+}
+
+#[test]
+fn the_mark_is_durable_before_its_step_begins() {
+    let mut b = bench(outage_with(&["stop", "cross"], true), &[], false);
+    b.engine.run().unwrap();
+    let events = events(&b.journal);
+    let place = |wanted: &dyn Fn(&Event) -> bool| events.iter().position(wanted).unwrap();
+    let crossed = place(&|e| matches!(e, Event::Crossed { .. }));
+    let intended = place(&|e| matches!(e, Event::Intended { step, .. } if step.as_str() == "cross"));
+    assert!(crossed < intended);
+}
+
+#[test]
+fn a_hold_that_breaks_is_released_and_what_was_done_under_it_is_undone() {
+    let steps = vec![
+        step(
+            "held",
+            Body::Hold { plugin: "test".into(), action: "hold".into(), limit_ms: 10_000 },
+            &[],
+            None,
+        ),
+        step("snap", action(Undo::Restores), &[], Some("held")),
+        step("late", action(Undo::Restores), &["snap"], Some("held")),
+    ];
+    let mut b = bench(plan(steps), &["late"], false);
+    let finish = b.engine.run().unwrap();
+    assert!(
+        matches!(finish, Finish::Over(Outcome::Undone, ref why) if why.contains("limit of `held`")),
+        "{finish:?}"
+    );
+    let events = events(&b.journal);
+    let released = events.iter().position(|e| matches!(e, Event::Releasing { .. })).unwrap();
+    let undone =
+        events.iter().position(|e| matches!(e, Event::Intended { way: cutwater_core::event::Way::Undo, .. }));
+    assert!(released < undone.unwrap(), "release first, then undo");
+    let world = b.world.lock().unwrap();
+    assert!(world.held.is_empty() && world.applied.is_empty());
+}
+
+#[test]
+fn on_failure_pause_gives_an_outage_back_and_keeps_the_rest_for_a_person() {
+    let mut plan = outage_with(&["stop", "copy"], false);
+    plan.on_failure = OnFailure::Pause;
+    let mut b = bench(plan, &["copy"], false);
+    let finish = b.engine.run().unwrap();
+    assert!(matches!(finish, Finish::Stopped(ref why) if why.contains("paused")), "{finish:?}");
+    let world = b.world.lock().unwrap();
+    assert_eq!(world.applied.iter().collect::<Vec<_>>(), ["before"]);
+}
+
+#[test]
+fn an_approval_for_another_plan_or_by_another_role_is_refused() {
+    let ask = Body::Approve { message: "go?".into(), by: vec!["dba".into()], expires_ms: Some(60_000) };
+    let approve = |roles: &[&str], plan: &str| Command::Approve {
+        step: None,
+        by: "anna".into(),
+        roles: roles.iter().map(|r| (*r).to_owned()).collect(),
+        plan: plan.into(),
+    };
+    for (command, wanted) in [
+        (approve(&["dba"], "ffffffffffffffff"), "is for plan"),
+        (approve(&["dba"], ""), "is for plan"),
+        (approve(&["intern"], "0123456789abcdef"), "anna is none of: dba"),
+    ] {
+        let mut b = bench(plan(vec![step("agree", ask.clone(), &[], None)]), &[], false);
+        let answers = when(&mut b, "asked", "agree", command);
+        let finish = b.engine.run().unwrap();
+        assert!(matches!(finish, Finish::Over(Outcome::Undone, _)), "{finish:?}");
+        let answer = answers.recv().unwrap().unwrap_err();
+        assert!(answer.contains(wanted), "{answer}");
+    }
+}
+
+#[test]
+fn a_question_is_asked_with_its_expressions_filled_in() {
+    let message = "Stop it for up to ${{ inputs.limit }}?".into();
+    let ask = Body::Approve { message, by: vec![], expires_ms: None };
+    let mut plan = plan(vec![step("agree", ask, &[], None)]);
+    plan.inputs.insert("limit".into(), "60s".into());
+    let mut b = bench(plan, &[], true);
+    b.engine.run().unwrap();
+    let asked = events(&b.journal).into_iter().find_map(|event| match event {
+        Event::Asked { message, .. } => Some(message),
+        _ => None,
+    });
+    assert_eq!(asked.unwrap(), "Stop it for up to 60s?");
+}
+
+#[test]
+fn without_waiting_a_run_that_asks_a_person_returns_at_once() {
+    let ask = Body::Approve { message: "go?".into(), by: vec![], expires_ms: None };
+    let mut b = bench(plan(vec![step("agree", ask, &[], None)]), &[], true);
+    assert!(matches!(b.engine.run().unwrap(), Finish::Waiting(_)));
+}
+
+#[test]
+fn the_last_steps_keep_their_order_and_see_what_the_others_gave() {
+    for fails in [false, true] {
+        let last = |name, needs: &[&str]| {
+            let mut last = step(name, action(Undo::None), needs, None);
+            last.finally = true;
+            last
+        };
+        let mut drop = last("drop", &["stop"]);
+        drop.condition = Some("${{ steps.make != null }}".into());
+        let mut never = last("never", &[]);
+        never.condition = Some("${{ steps.late != null }}".into());
+        let mut steps = vec![step("make", action(Undo::Restores), &[], None), drop, last("stop", &[]), never];
+        steps.push(step("late", action(Undo::Restores), &["make"], None));
+        let mut b = bench(plan(steps), if fails { &["late"] } else { &[] }, false);
+        if fails {
+            when(&mut b, "intended", "late", Command::Abort { by: "anna".into() });
+        }
+        let finish = b.engine.run().unwrap();
+        let outcome = if fails { Outcome::Undone } else { Outcome::Done };
+        assert!(matches!(finish, Finish::Over(o, _) if o == outcome), "{finish:?}");
+        let events = events(&b.journal);
+        let at = |found: &dyn Fn(&Event) -> bool| events.iter().position(found);
+        let stopped = at(&|e| matches!(e, Event::Answered { step, .. } if step.as_str() == "stop"));
+        let dropped = at(&|e| matches!(e, Event::Intended { step, .. } if step.as_str() == "drop"));
+        assert!(stopped.is_some() && stopped < dropped, "stop at {stopped:?}, drop at {dropped:?}");
+        let skipped = at(&|e| matches!(e, Event::Skipped { step, .. } if step.as_str() == "never"));
+        assert_eq!(skipped.is_some(), fails, "there is an output of `late` only where it was done");
+    }
+}
+
+#[test]
+fn a_clean_up_that_fails_behind_the_mark_is_no_run_that_stopped_part_way() {
+    let mut steps = outage_with(&["stop", "cross"], true);
+    steps.steps.push(step("refuses", action(Undo::None), &["down"], None));
+    let mut b = bench(steps, &[], false);
+    let finish = b.engine.run().unwrap();
+    assert!(matches!(finish, Finish::CutOver(ref why) if why.contains("`refuses`")), "{finish:?}");
+}
+
+/// Takes the run over, as another process would, when somebody is asked.
+struct TakesOver(Arc<Memory>);
+
+impl Watcher for TakesOver {
+    fn see(&mut self, record: &Record) {
+        if matches!(record.event, Event::Asked { .. }) {
+            let epoch = cutwater_core::names::Epoch(2);
+            let owned = Event::Owned { epoch, pid: 2, boot: "b".into(), by: "other".into() };
+            self.0.append(&RunId::from("r"), record.seq, record.at, &[owned], true).unwrap();
+        }
+    }
+}
+
+#[test]
+fn an_owner_that_only_waits_notices_that_it_lost_the_run() {
+    let ask = Body::Approve { message: "go?".into(), by: vec![], expires_ms: Some(60_000) };
+    let mut b = bench(plan(vec![step("agree", ask, &[], None)]), &[], false);
+    let journal = Arc::clone(&b.journal);
+    b.engine.watch(Box::new(TakesOver(journal))).unwrap();
+    let lost = b.engine.run().unwrap_err();
+    assert!(lost.to_string().contains("another owner"), "{lost}");
+    let appends = *b.journal.appends.lock().unwrap();
+    assert_eq!(appends, 3, "created, asked, taken over: it noticed only by an append of its own");
+}
+
+#[test]
+fn behind_the_mark_the_guard_stands_until_the_run_is_over() {
+    let mut steps = outage_with(&["stop", "cross"], true);
+    steps.steps.push(step("refuses", action(Undo::None), &["down"], None));
+    let mut b = bench(steps, &[], false);
+    b.engine.run().unwrap();
+    assert!(b.guard.covered.lock().unwrap().contains_key("down"));
+}

@@ -1,0 +1,193 @@
+//! Which volumes, groups and devices a command line of LVM names. Only options that are listed here are understood, and
+//! what is not understood is denied: an unknown option might take the next argument as its value. It must not know grants.
+
+/// Options without a value.
+const FLAGS: &[&str] = &[
+    "-y",
+    "--yes",
+    "-f",
+    "--force",
+    "-v",
+    "--verbose",
+    "-q",
+    "--quiet",
+    "-s",
+    "--snapshot",
+    "-K",
+    "--ignoreactivationskip",
+    "--noudevsync",
+    "-n0",
+    "--refresh",
+    "--resync",
+    "--nosuffix",
+    "-r",
+    "--resizefs",
+    "--merge",
+    "--noheadings",
+    "-t",
+    "--test",
+    "-b",
+    "--background",
+    "-ay",
+    "-an",
+    "-kn",
+    "-ky",
+    "-Zn",
+    "-Zy",
+    "-Wn",
+    "-Wy",
+    "-pr",
+    "-prw",
+];
+/// Options with a value.
+const VALUES: &[&str] = &[
+    "-L",
+    "--size",
+    "-l",
+    "--extents",
+    "--addtag",
+    "--deltag",
+    "-c",
+    "--chunksize",
+    "-p",
+    "--permission",
+    "-a",
+    "--activate",
+    "-k",
+    "--setactivationskip",
+    "--setautoactivation",
+    "-W",
+    "--wipesignatures",
+    "-Z",
+    "--zero",
+    "--type",
+    "-i",
+    "--stripes",
+    "-I",
+    "--stripesize",
+    "-m",
+    "--mirrors",
+    "-A",
+    "--autobackup",
+    "--alloc",
+    "--monitor",
+    "--poll",
+    "-C",
+    "--contiguous",
+    "--readahead",
+    "--units",
+    "--metadataignore",
+    "--metadatasize",
+    "--dataalignment",
+];
+const NAME: &[&str] = &["-n", "--name"];
+
+const FAMILY: &[&str] = &[
+    "lvcreate",
+    "lvremove",
+    "lvchange",
+    "lvextend",
+    "lvreduce",
+    "lvresize",
+    "lvrename",
+    "lvconvert",
+    "vgcreate",
+    "vgremove",
+    "vgchange",
+    "vgextend",
+    "vgreduce",
+    "vgrename",
+    "pvcreate",
+    "pvremove",
+    "pvchange",
+    "pvresize",
+    "pvmove",
+];
+
+/// Whether the program's arguments are to be read as LVM's. `lvm` itself, which takes any of them as a word, is too, and is
+/// never understood.
+pub fn is_family(program: &str) -> bool {
+    FAMILY.contains(&program) || ["lvm", "lvmconfig", "vgsplit", "vgmerge", "vgcfgrestore"].contains(&program)
+}
+
+/// `/dev/VG/LV` as `VG/LV`; anything else as it is.
+pub fn plain(object: &str) -> &str {
+    match object.strip_prefix("/dev/") {
+        Some(rest)
+            if rest.matches('/').count() == 1
+                && !rest.starts_with("mapper/")
+                && !rest.starts_with("disk/") =>
+        {
+            rest
+        }
+        _ => object,
+    }
+}
+
+/// Everything that the arguments name.
+///
+/// # Errors
+/// What is not understood.
+pub fn objects(program: &str, args: &[String]) -> Result<Vec<String>, String> {
+    if !FAMILY.contains(&program) {
+        return Err(format!("the host does not read the arguments of `{program}`; use the single programs"));
+    }
+    let Line { operands, name, snapshot } = line(program, args)?;
+    let Some(first) = operands.first().cloned() else {
+        return Err("no volume is named, which can mean all of them".into());
+    };
+    match program {
+        "lvcreate" => {
+            let name = name.ok_or("the new volume has no name (`-n`), so that LVM would choose one")?;
+            let group = plain(&first).split('/').next().unwrap_or_default().to_owned();
+            let mut objects = vec![if name.contains('/') { name } else { format!("{group}/{name}") }];
+            let origin = plain(&first).contains('/');
+            if snapshot && !origin {
+                return Err("the origin of a snapshot is named as VG/LV".into());
+            }
+            objects.extend(operands.into_iter().skip(usize::from(!origin)));
+            Ok(objects)
+        }
+        "lvrename" if operands.len() == 3 => Ok(operands[1..]
+            .iter()
+            .map(|name| if name.contains('/') { name.clone() } else { format!("{first}/{name}") })
+            .collect()),
+        _ if name.is_some() => Err(format!("the host does not know what `-n` means to `{program}`")),
+        _ => Ok(operands),
+    }
+}
+
+struct Line {
+    operands: Vec<String>,
+    name: Option<String>,
+    snapshot: bool,
+}
+
+fn line(program: &str, args: &[String]) -> Result<Line, String> {
+    let mut line = Line { operands: Vec::new(), name: None, snapshot: false };
+    let mut rest = args.iter();
+    while let Some(arg) = rest.next() {
+        let (option, value) = match arg.split_once('=') {
+            Some((option, value)) if option.starts_with("--") => (option, Some(value.to_owned())),
+            _ => (arg.as_str(), None),
+        };
+        if !arg.starts_with('-') {
+            if arg.starts_with('@') {
+                return Err(format!("`{arg}` names whatever carries the tag; name the volumes"));
+            }
+            line.operands.push(arg.clone());
+        } else if NAME.contains(&option) {
+            let value = value.or_else(|| rest.next().cloned()).ok_or("`-n` has no value")?;
+            line.name = Some(value);
+        } else if FLAGS.contains(&arg.as_str()) {
+            line.snapshot |= matches!(arg.as_str(), "-s" | "--snapshot");
+        } else if VALUES.contains(&option) {
+            if value.is_none() {
+                rest.next().ok_or_else(|| format!("`{arg}` has no value"))?;
+            }
+        } else {
+            return Err(format!("the host does not know the option `{arg}` of `{program}`"));
+        }
+    }
+    Ok(line)
+}

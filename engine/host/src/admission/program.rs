@@ -1,0 +1,161 @@
+//! Command lines: which only read, and which of the changing ones are granted and in the plan. It must not know how a
+//! program is found or started.
+
+use super::{Admitted, Denied, Rules, any, lvm, mounts};
+use cutwater_core::effect::Effect;
+use cutwater_core::policy::Reader;
+use serde_json::{Value, json};
+
+/// A command line that a guest asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct Program<'a> {
+    /// Bare name.
+    pub name: &'a str,
+    /// Arguments after the name.
+    pub args: &'a [String],
+    /// The user to run as.
+    pub user: Option<&'a str>,
+    /// The whole input.
+    pub stdin: &'a [u8],
+}
+
+impl Program<'_> {
+    fn text(&self) -> String {
+        let mut text = self.name.to_owned();
+        for arg in self.args {
+            text.push(' ');
+            text.push_str(arg);
+        }
+        format!("`{}`", text.chars().take(500).collect::<String>())
+    }
+
+    fn effect(&self) -> Effect {
+        let mut detail = json!({ "program": self.name, "args": self.args });
+        if let Some(user) = self.user {
+            detail["as"] = json!(user);
+        }
+        if !self.stdin.is_empty() {
+            // What is no text was never shown: no effect can hold it.
+            detail["stdin"] = std::str::from_utf8(self.stdin).map_or(json!([self.stdin]), Value::from);
+        }
+        Effect { kind: "run".into(), detail }
+    }
+}
+
+impl Rules {
+    /// Whether the program may be started like this.
+    ///
+    /// # Errors
+    /// Why not, and what would have to be granted.
+    pub fn admit_run(&self, asked: Program<'_>) -> Result<Admitted, Denied> {
+        let what = asked.text();
+        if asked.name.is_empty() || asked.name.contains('/') {
+            let why = "a program is named by its bare name, and found on the host's path".to_owned();
+            return Err(Denied::Unclear { what, why });
+        }
+        if let Some(verdict) = self.declared(&asked, &what) {
+            return verdict;
+        }
+        let mut refused = None;
+        for reader in self.policy.reads(asked.name, asked.args) {
+            match self.may_read(reader, &asked, &what) {
+                Ok(()) => return Ok(Admitted::Reads),
+                Err(denied) => refused = Some(denied),
+            }
+        }
+        if let Some(denied) = refused {
+            return Err(denied);
+        }
+        if !self.phase.changes() {
+            return Err(Denied::OnlyReads { what, phase: self.phase });
+        }
+        self.granted(&asked, &what)?;
+        self.planned(&asked.effect(), &what)
+    }
+
+    /// The command lines of the services that the policy declares, for whoever is granted the service.
+    fn declared(&self, asked: &Program<'_>, what: &str) -> Option<Result<Admitted, Denied>> {
+        let is = |line: &[String]| {
+            line.split_first().is_some_and(|(program, args)| program == asked.name && args == asked.args)
+        };
+        let granted = |name: &str| any(&self.grants.units, name);
+        let mut services = self.policy.services.iter().filter(|(name, _)| granted(name));
+        let (_, service) = services.find(|(_, s)| is(&s.status) || is(&s.start) || is(&s.stop))?;
+        if is(&service.status) && asked.stdin.is_empty() {
+            return Some(Ok(Admitted::Reads));
+        }
+        Some(self.planned(&asked.effect(), what))
+    }
+
+    fn may_read(&self, reader: &Reader, asked: &Program<'_>, what: &str) -> Result<(), Denied> {
+        if !asked.stdin.is_empty() {
+            return Err(Denied::Unclear {
+                what: what.to_owned(),
+                why: "a program that only reads has no input".into(),
+            });
+        }
+        let of_key = |key: &str| match key {
+            "mount" => !self.grants.mount.is_empty(),
+            "units" => !self.grants.units.is_empty(),
+            "read" => !self.grants.read.is_empty(),
+            "write" => !self.grants.write.is_empty(),
+            "connect" => !self.grants.connect.is_empty(),
+            program => any(&self.grants.run, program),
+        };
+        // Being granted `mount` as a key is the same as being granted the programs `mount` and `umount`.
+        let goes =
+            |key: &String| of_key(key) || (key == "umount" && of_key("mount")) || any(&self.grants.run, key);
+        if !any(&self.grants.run, asked.name) && !reader.goes_with.iter().any(goes) {
+            return Err(not_granted(what, "run", asked.name));
+        }
+        if reader.units {
+            for unit in reader.operands(asked.args).unwrap_or_default() {
+                self.unit(unit, what)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The grants behind a changing command line.
+    fn granted(&self, asked: &Program<'_>, what: &str) -> Result<(), Denied> {
+        match asked.name {
+            "systemctl" => return self.systemctl(asked.args, what),
+            "mount" | "umount" => {
+                return mounts::points(asked.name, asked.args)
+                    .map_err(|why| Denied::Unclear { what: what.to_owned(), why })?
+                    .iter()
+                    .try_for_each(|at| self.mount_point(at, what));
+            }
+            _ => {}
+        }
+        if !any(&self.grants.run, asked.name) {
+            return Err(not_granted(what, "run", asked.name));
+        }
+        let objects = if lvm::is_family(asked.name) {
+            lvm::objects(asked.name, asked.args)
+                .map_err(|why| Denied::Unclear { what: what.to_owned(), why })?
+        } else {
+            asked.args.iter().filter(|arg| arg.starts_with("/dev/")).cloned().collect()
+        };
+        for object in objects {
+            let within = |patterns: &[String]| {
+                patterns.iter().any(|p| cutwater_core::grant::matches(lvm::plain(p), lvm::plain(&object)))
+            };
+            let granted =
+                within(&self.grants.on) || (object.starts_with("/dev/") && within(&self.grants.write));
+            if !granted {
+                return Err(not_granted(&format!("`{object}` in {what}"), "on", &object));
+            }
+        }
+        Ok(())
+    }
+
+    fn mount_point(&self, at: &str, what: &str) -> Result<(), Denied> {
+        let within = self.in_folder(at) || any(&self.grants.mount, at);
+        if within { Ok(()) } else { Err(not_granted(what, "mount", at)) }
+    }
+}
+
+pub(super) fn not_granted(what: &str, key: &'static str, entry: &str) -> Denied {
+    Denied::NotGranted { what: what.to_owned(), key, entry: entry.to_owned() }
+}

@@ -1,0 +1,297 @@
+use super::*;
+use cutwater_core::grant::Address;
+use cutwater_core::policy::Service;
+use serde_json::json;
+
+fn owned(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|&text| text.to_owned()).collect()
+}
+
+fn run(line: &str) -> Effect {
+    let words: Vec<_> = line.split(' ').collect();
+    Effect { kind: "run".into(), detail: json!({ "program": words[0], "args": words[1..] }) }
+}
+
+fn rules(phase: Phase) -> Rules {
+    let line = |verb: &str| owned(&["pg_ctlcluster", "15", "main", verb]);
+    let mut policy = Policy::default();
+    policy.services.insert(
+        "pg".into(),
+        Service {
+            start: line("start"),
+            stop: line("stop"),
+            status: line("status"),
+            fence_file: Some("/etc/fences/pg".into()),
+        },
+    );
+    Rules {
+        phase,
+        grants: Grants {
+            run: owned(&["lvcreate", "lvremove", "mkfs.xfs"]),
+            on: owned(&["vg00/dat*"]),
+            mount: owned(&["/srv/postgresql"]),
+            read: owned(&["/dev/vg00/*"]),
+            write: owned(&["/dev/vg01/new", "/etc/fstab"]),
+            units: owned(&["pg", "postgresql@15-main"]),
+            freeze: owned(&["/srv/postgresql"]),
+            connect: vec![Address::Unix {
+                unix: "/run/s".into(),
+                user: Some("postgres".into()),
+                read_only: false,
+            }],
+            secrets: owned(&["db"]),
+        },
+        admitted: [
+            "lvcreate -s -n dat-snap -L 64M vg00/dat",
+            "lvremove -y vg00/other",
+            "lvremove -y vg00/dat-snap",
+            "mount -t xfs /dev/vg01/new /srv/postgresql",
+            "mount /dev/vg01/new /etc",
+            "mount /dev/vg00/dat-snap /run/cutwater/r1/look",
+            "umount /srv/postgresql",
+            "umount -l /srv/postgresql",
+            "systemctl stop postgresql@15-main",
+            "systemctl stop sshd",
+            "pg_ctlcluster 15 main stop",
+            "mkfs.xfs /dev/vg01/new",
+            "mkfs.xfs /dev/sda",
+            "vgs --config x",
+        ]
+        .map(run)
+        .into(),
+        input: json!({}),
+        folder: "/run/cutwater/r1".into(),
+        policy: Arc::new(policy),
+    }
+}
+
+fn asked(rules: &Rules, line: &str) -> Result<Admitted, Denied> {
+    let words = owned(&line.split(' ').collect::<Vec<_>>());
+    rules.admit_run(Program { name: &words[0], args: &words[1..], user: None, stdin: b"" })
+}
+
+#[test]
+fn what_the_plan_showed_and_the_file_granted_may_run() {
+    for line in [
+        "lvcreate -s -n dat-snap -L 64M vg00/dat",
+        "lvremove -y vg00/dat-snap",
+        "mount -t xfs /dev/vg01/new /srv/postgresql",
+        "mount /dev/vg00/dat-snap /run/cutwater/r1/look",
+        "umount /srv/postgresql",
+        "systemctl stop postgresql@15-main",
+        "pg_ctlcluster 15 main stop",
+        "mkfs.xfs /dev/vg01/new",
+    ] {
+        for phase in [Phase::Apply, Phase::Undo, Phase::Hold] {
+            assert_eq!(asked(&rules(phase), line), Ok(Admitted::Changes), "{line} in {phase}");
+        }
+        for phase in [Phase::Preview, Phase::Check, Phase::Probe] {
+            assert!(matches!(asked(&rules(phase), line), Err(Denied::OnlyReads { .. })), "{line} in {phase}");
+        }
+    }
+}
+
+#[test]
+fn what_the_plan_did_not_show_is_denied_though_it_is_granted() {
+    for line in [
+        "lvremove -y vg00/dat",
+        "lvremove vg00/dat-snap",
+        "lvcreate -s -n dat-snap -L 65M vg00/dat",
+        "systemctl start postgresql@15-main",
+        "pg_ctlcluster 15 main start",
+        "mkfs.xfs -f /dev/vg01/new",
+    ] {
+        let denied = asked(&rules(Phase::Apply), line);
+        assert!(
+            matches!(denied, Err(Denied::NotInPlan { .. } | Denied::NotGranted { .. })),
+            "{line}: {denied:?}"
+        );
+    }
+}
+
+#[test]
+fn what_is_not_granted_is_denied_though_the_plan_showed_it() {
+    for line in [
+        "lvremove -y vg00/other",
+        "mount /dev/vg01/new /etc",
+        "umount -l /srv/postgresql",
+        "systemctl stop sshd",
+        "mkfs.xfs /dev/sda",
+        "vgs --config x",
+    ] {
+        let denied = asked(&rules(Phase::Apply), line);
+        assert!(
+            matches!(denied, Err(Denied::NotGranted { .. } | Denied::Unclear { .. })),
+            "{line}: {denied:?}"
+        );
+    }
+}
+
+#[test]
+fn reading_programs_run_in_any_phase_where_their_family_is_granted() {
+    for phase in [Phase::Preview, Phase::Check, Phase::Probe, Phase::Apply] {
+        for line in [
+            "lvs vg00/dat",
+            "findmnt -J /srv/postgresql",
+            "systemctl show pg.service",
+            "pg_ctlcluster 15 main status",
+        ] {
+            assert_eq!(asked(&rules(phase), line), Ok(Admitted::Reads), "{line}");
+        }
+        assert!(matches!(
+            asked(&rules(phase), "systemctl show sshd"),
+            Err(Denied::NotGranted { key: "units", .. })
+        ));
+    }
+    let bare = Rules { grants: Grants::default(), ..rules(Phase::Preview) };
+    let denied = asked(&bare, "lvs vg00/dat").unwrap_err();
+    assert_eq!(
+        denied.to_string(),
+        "`lvs vg00/dat` is not granted; the plugin's grants would need `run: [lvs]`"
+    );
+    assert!(asked(&bare, "pg_ctlcluster 15 main status").is_err());
+}
+
+#[test]
+fn every_volume_that_an_lvm_line_names_is_found() {
+    let objects = |line: &str| {
+        let words = owned(&line.split(' ').collect::<Vec<_>>());
+        lvm::objects(&words[0], &words[1..])
+    };
+    for (line, named) in [
+        ("lvcreate -s -n snap -L 1G vg00/dat", &["vg00/snap", "vg00/dat"][..]),
+        ("lvcreate --snapshot --name=snap -l 10 /dev/vg00/dat", &["vg00/snap", "/dev/vg00/dat"]),
+        ("lvcreate -n new -l 10 vg01", &["vg01/new"]),
+        ("lvcreate -n new -l 10 vg01 /dev/sdb", &["vg01/new", "/dev/sdb"]),
+        ("lvremove -y vg00/a vg00/b", &["vg00/a", "vg00/b"]),
+        ("lvremove -y vg00", &["vg00"]),
+        ("lvchange -ay -K --addtag x vg00/a", &["vg00/a"]),
+        ("lvrename vg00 a b", &["vg00/a", "vg00/b"]),
+    ] {
+        assert_eq!(objects(line).unwrap(), named, "{line}");
+    }
+    for line in [
+        "lvcreate -l 10 vg01",
+        "lvremove -y @tag",
+        "lvremove -y",
+        "lvremove -S all vg00/a",
+        "lvremove --config x vg00/a",
+        "lvcreate -sn snap vg00/dat",
+        "lvm lvremove vg00/a",
+        "lvcreate -s -n x vg00",
+        "vgchange -u vg00 vg01",
+        "pvchange --uuid /dev/sda /dev/sdb",
+    ] {
+        assert!(objects(line).is_err(), "{line}");
+    }
+}
+
+#[test]
+fn a_command_line_is_compared_whole_with_user_and_input() {
+    let mut rules = rules(Phase::Apply);
+    rules.grants.run.push("tool".into());
+    let detail = json!({ "program": "tool", "args": ["\u{e000}/size\u{e001}b"], "as": "postgres", "stdin": "go", "nothing": null });
+    rules.admitted.push(Effect { kind: "run".into(), detail });
+    rules.input = json!({ "size": 4096 });
+    let ask = |arg: &str, user, stdin: &[u8]| {
+        rules.admit_run(Program { name: "tool", args: &[arg.to_owned()], user, stdin })
+    };
+    assert_eq!(ask("4096b", Some("postgres"), b"go"), Ok(Admitted::Changes));
+    assert!(ask("4097b", Some("postgres"), b"go").is_err());
+    assert!(ask("4096b", None, b"go").is_err());
+    assert!(ask("4096b", Some("postgres"), b"stop").is_err());
+    assert!(ask("4096b", Some("postgres"), b"\xff").is_err());
+    assert!(rules.admit_run(Program { name: "lvs", args: &[], user: None, stdin: b"x" }).is_err());
+    assert!(rules.admit_run(Program { name: "/bin/lvs", args: &[], user: None, stdin: b"" }).is_err());
+}
+
+#[test]
+fn files_devices_and_file_systems_need_grant_and_plan() {
+    let mut apply = rules(Phase::Apply);
+    apply.admitted.extend([
+        Effect {
+            kind: "write".into(),
+            detail: json!({ "path": "/etc/fstab", "content": "x\n", "mode": 420 }),
+        },
+        Effect { kind: "write".into(), detail: json!({ "path": "/etc/passwd", "content": "x\n" }) },
+        Effect { kind: "remove".into(), detail: json!({ "path": "/etc/fences/pg" }) },
+        Effect {
+            kind: "block".into(),
+            detail: json!({ "verb": "copy", "from": "/dev/vg00/dat", "to": "/dev/vg01/new" }),
+        },
+        Effect { kind: "freeze".into(), detail: json!({ "at": "/srv/postgresql" }) },
+    ]);
+    let preview = Rules { phase: Phase::Preview, ..apply.clone() };
+    assert_eq!(apply.admit_write("/etc/fstab", b"x\n"), Ok(Admitted::Changes));
+    assert!(matches!(preview.admit_write("/etc/fstab", b"x\n"), Err(Denied::OnlyReads { .. })));
+    assert!(matches!(apply.admit_write("/etc/fstab", b"y\n"), Err(Denied::NotInPlan { .. })));
+    assert!(matches!(apply.admit_write("/etc/passwd", b"x\n"), Err(Denied::NotGranted { key: "write", .. })));
+    assert_eq!(
+        apply.admit_remove("/etc/fences/pg"),
+        Ok(Admitted::Changes),
+        "a declared fence goes with its unit"
+    );
+    assert!(apply.admit_remove("/etc/fstab").is_err());
+    let (from, to) = ("/dev/vg00/dat", "/dev/vg01/new");
+    let request = json!({ "from": from, "to": to });
+    assert_eq!(apply.admit_block("copy", &request, &[from], &[to]), Ok(Admitted::Changes));
+    assert!(apply.admit_block("erase", &request, &[from], &[to]).is_err());
+    assert!(apply.admit_block("copy", &json!({ "from": to, "to": from }), &[to], &[from]).is_err());
+    assert!(preview.admit_block("copy", &request, &[from], &[to]).is_err());
+    assert_eq!(apply.admit_freeze("/srv/postgresql"), Ok(Admitted::Changes));
+    assert!(preview.admit_freeze("/srv/postgresql").is_err() && apply.admit_freeze("/").is_err());
+    assert!(apply.admit_thaw("/srv/postgresql").is_ok() && preview.admit_thaw("/srv/postgresql").is_err());
+    assert!(preview.admit_read("/dev/vg00/dat").is_ok() && preview.admit_read("/dev/vg00/../sda").is_err());
+    assert!(preview.admit_secret("db").is_ok() && preview.admit_secret("other").is_err());
+    assert!(apply.admit_folder("/srv/postgresql").is_ok(), "the plan mounts something there");
+    assert!(matches!(apply.admit_folder("/run/cutwater/r1/other"), Err(Denied::NotInPlan { .. })));
+    assert!(apply.admit_folder("/srv").is_err() && preview.admit_stat("/srv/postgresql").is_ok());
+    assert!(preview.admit_folder("/srv/postgresql").is_err());
+}
+
+#[test]
+fn statements_need_the_plan_and_connections_a_grant() {
+    let address = json!({ "unix": "/run/s", "as": "postgres" });
+    let mut apply = rules(Phase::Apply);
+    apply
+        .admitted
+        .push(Effect { kind: "sql".into(), detail: json!({ "address": address, "text": "checkpoint" }) });
+    assert!(apply.admit_connect(&address, "postgres").is_ok());
+    assert!(apply.admit_connect(&json!({ "unix": "/run/s" }), "postgres").is_err(), "another user");
+    assert!(matches!(apply.admit_connect(&address, "opaque"), Err(Denied::NotInPlan { .. })));
+    assert_eq!(apply.admit_sql(&address, "checkpoint"), Ok(Admitted::Changes));
+    assert_eq!(apply.admit_sql(&address, "SHOW server_version;"), Ok(Admitted::Reads));
+    assert!(matches!(apply.admit_sql(&address, "drop table ledger"), Err(Denied::NotInPlan { .. })));
+    let at = |phase| Rules { phase, ..apply.clone() };
+    assert!(at(Phase::Preview).admit_connect(&address, "postgres").is_err());
+    assert_eq!(at(Phase::Check).admit_sql(&address, "checkpoint"), Ok(Admitted::Reads));
+    assert!(at(Phase::Probe).admit_sql(&address, "checkpoint").is_err());
+    apply.admitted.push(Effect {
+        kind: "sql".into(),
+        detail: json!({ "address": address, "text": "select count(*) from ledger", "reads": true }),
+    });
+    let at = |phase| Rules { phase, ..apply.clone() };
+    for phase in [Phase::Check, Phase::Probe, Phase::Apply] {
+        assert_eq!(at(phase).admit_sql(&address, "select count(*) from ledger"), Ok(Admitted::Reads));
+    }
+    let mut preview = at(Phase::Preview);
+    preview.grants.connect =
+        vec![Address::Unix { unix: "/run/s".into(), user: Some("postgres".into()), read_only: true }];
+    assert!(preview.admit_connect(&address, "postgres").is_ok());
+    assert_eq!(preview.admit_sql(&address, "select count(*) from ledger"), Ok(Admitted::Reads));
+}
+
+#[test]
+fn a_grant_of_units_lets_a_drop_in_bar_a_unit_and_run_nothing() {
+    let path = "/etc/systemd/system/postgresql@15-main.d/cutwater.conf";
+    let admits = |content: &str| {
+        let mut rules = rules(Phase::Apply);
+        rules.admitted =
+            vec![Effect { kind: "write".into(), detail: json!({ "path": path, "content": content }) }];
+        rules.admit_write(path, content.as_bytes()).is_ok()
+    };
+    assert!(admits("# fenced\n[Unit]\nConditionPathExists=/run/cutwater/admitted/x\n"));
+    assert!(!admits("[Service]\nExecStartPre=/bin/sh -c id\n"));
+    assert!(!admits("[Unit]\nConditionPathExists=/x \\\n[Service]\nExecStartPre=/bin/id\n"));
+    assert!(!admits("[Unit]\nOnFailure=evil.service\n"));
+}

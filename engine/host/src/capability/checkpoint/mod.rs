@@ -1,0 +1,3 @@
+//! Resumable state of an attempt.
+
+pub mod link;

@@ -1,0 +1,3 @@
+//! Time, as the host tells it.
+
+pub mod link;

@@ -1,0 +1,3 @@
+//! Words of a plugin, in the run's history.
+
+pub mod link;

@@ -1,0 +1,4 @@
+//! What this machine is: its mounts, its boot, what the policy declares.
+
+pub mod link;
+pub mod mountinfo;

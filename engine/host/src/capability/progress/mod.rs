@@ -1,0 +1,3 @@
+//! How far a call is.
+
+pub mod link;

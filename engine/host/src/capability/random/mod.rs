@@ -1,0 +1,3 @@
+//! Random bytes.
+
+pub mod link;

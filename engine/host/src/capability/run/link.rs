@@ -1,0 +1,89 @@
+//! Offers `run` to a guest: grants and plan are asked here, then the program is started. It must not know how.
+
+use super::child::{Child, Command};
+use crate::admission::{Denied, Program};
+use crate::bindings::cutwater::plugin::run;
+use crate::bindings::types::Fault as Told;
+use crate::capability::freeze::carriers;
+use crate::state::CallState;
+use serde_json::json;
+use std::path::Path;
+use std::sync::Arc;
+use wasmtime::component::{HasSelf, Linker, Resource};
+
+/// Adds it to the linker.
+pub fn add(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
+    run::add_to_linker::<_, HasSelf<_>>(linker, |state| state)
+}
+
+impl run::Host for CallState {
+    fn start(&mut self, asked: run::Command) -> wasmtime::Result<Result<Resource<Child>, Told>> {
+        let run::Command { program, args, user, stdin } = asked;
+        let command = Command { program, args, user, stdin };
+        if let Err(denied) = self.admit_program(&command) {
+            let what = json!({ "program": command.program, "args": command.args, "as": command.user });
+            return Ok(Err(self.denied("run", denied, what).into()));
+        }
+        match Child::start(&command, &self.ground.programs, &self.uses) {
+            Ok(child) => Ok(Ok(self.table.push(child)?)),
+            Err(fault) => Ok(Err(fault.into())),
+        }
+    }
+}
+
+impl run::HostChild for CallState {
+    fn next(&mut self, child: Resource<Child>) -> wasmtime::Result<Result<Option<run::Chunk>, Told>> {
+        let stop = Arc::clone(&self.stop);
+        let chunk = self.table.get_mut(&child)?.next(&stop);
+        let chunk = chunk.map(|chunk| {
+            chunk.map(|chunk| run::Chunk { error_stream: chunk.error_stream, bytes: chunk.bytes })
+        });
+        Ok(chunk.map_err(Told::from))
+    }
+
+    fn wait(&mut self, child: Resource<Child>) -> wasmtime::Result<Result<run::Ending, Told>> {
+        let stop = Arc::clone(&self.stop);
+        let ending = self.table.get_mut(&child)?.wait(&stop);
+        let ending = ending.map(|ending| run::Ending { status: ending.status, signal: ending.signal });
+        Ok(ending.map_err(Told::from))
+    }
+
+    fn drop(&mut self, child: Resource<Child>) -> wasmtime::Result<()> {
+        self.table.delete(child)?;
+        Ok(())
+    }
+}
+
+impl CallState {
+    fn admit_program(&self, command: &Command) -> Result<(), Denied> {
+        self.rules.admit_run(Program {
+            name: &command.program,
+            args: &command.args,
+            user: command.user.as_deref(),
+            stdin: &command.stdin,
+        })?;
+        if matches!(command.program.as_str(), "umount" | "fsfreeze" | "mount") {
+            command.args.iter().try_for_each(|arg| self.not_carrying(&command.program, arg))?;
+        }
+        Ok(())
+    }
+
+    /// What carries the journal, the guard, the binary or its cache is never unmounted or mounted over.
+    fn not_carrying(&self, program: &str, arg: &str) -> Result<(), Denied> {
+        let at = Path::new(arg);
+        if !at.is_absolute() || !at.is_dir() {
+            return Ok(());
+        }
+        let covered = self.ground.carried.iter().find(|file| file.starts_with(at));
+        let carried =
+            if program == "mount" { Ok(covered) } else { carriers::carried(at, &self.ground.carried) };
+        match carried {
+            Ok(None) => Ok(()),
+            Ok(Some(file)) => Err(Denied::Unclear {
+                what: format!("`{program} {arg}`"),
+                why: format!("{arg} carries {}, which Cutwater stands on", file.display()),
+            }),
+            Err(error) => Err(Denied::Unclear { what: format!("`{program} {arg}`"), why: error.to_string() }),
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The guard as a real process, with engines that are really killed or stopped. Needs root and loop devices.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
+
+use cutwater_host::capability::run::life;
+use cutwater_host::guard::evidence;
+use rustix::process::{Pid, Signal};
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Lines, Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// An engine that holds a stream to us, and mounts.
+struct Engine {
+    process: Child,
+    said: Lines<BufReader<ChildStdout>>,
+    tell: ChildStdin,
+    guard: u32,
+    stream: UnixStream,
+    folder: tempfile::TempDir,
+}
+
+impl Engine {
+    fn holding(limit_ms: u64, mounts: &[&Path]) -> Self {
+        let folder = tempfile::tempdir_in("/run").unwrap();
+        let listener = UnixListener::bind(folder.path().join("peer")).unwrap();
+        let mut process = Command::new(env!("CARGO_BIN_EXE_cutwater-host-helper"))
+            .arg("engine")
+            .args([folder.path(), &folder.path().join("peer")])
+            .arg(limit_ms.to_string())
+            .args(mounts)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let tell = process.stdin.take().unwrap();
+        let mut said = BufReader::new(process.stdout.take().unwrap()).lines();
+        let guard = said.next().expect("the guard's pid").unwrap().parse().unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut engine = Self { process, said, tell, guard, stream, folder };
+        engine.hears("held");
+        engine
+    }
+
+    fn hears(&mut self, word: &str) {
+        assert_eq!(self.said.next().unwrap().unwrap(), word);
+    }
+
+    fn told(&mut self, word: &str, answer: &str) {
+        writeln!(self.tell, "{word}").unwrap();
+        self.hears(answer);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.process.id()).unwrap()).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    fn taken_over(&self) -> String {
+        let file = self.folder.path().join("taken-over");
+        until(|| file.exists());
+        std::fs::read_to_string(file).unwrap()
+    }
+
+    fn evidence(&self) -> Vec<Value> {
+        evidence::read(self.folder.path(), "r1").unwrap()
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// An ext4 on a loop device, never left frozen.
+struct Mounted {
+    at: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl Mounted {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (image, at) = (folder.path().join("image"), folder.path().join("at"));
+        std::fs::create_dir(&at).unwrap();
+        std::fs::File::create(&image).unwrap().set_len(16 << 20).unwrap();
+        run("mkfs.ext4", &["-q", image.to_str().unwrap()]);
+        run("mount", &["-o", "loop", image.to_str().unwrap(), at.to_str().unwrap()]);
+        Self { at, _folder: folder }
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = Command::new("fsfreeze").arg("-u").arg(&self.at).stderr(Stdio::null()).status();
+        let _ = Command::new("umount").arg(&self.at).stderr(Stdio::null()).status();
+    }
+}
+
+fn run(program: &str, args: &[&str]) {
+    assert!(Command::new(program).args(args).status().unwrap().success(), "{program} {args:?}");
+}
+
+fn until(done: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !done() {
+        assert!(began.elapsed() < PATIENCE, "it did not come to that");
+        std::thread::yield_now();
+    }
+}
+
+fn hung_up(engine: &mut Engine) {
+    assert_eq!(engine.stream.read(&mut [0]).unwrap(), 0);
+}
+
+fn has_gone(pid: u32) {
+    until(|| life::started(pid).is_none());
+}
+
+#[test]
+fn a_killed_engine_s_file_systems_are_thawed_its_streams_shut_and_its_run_taken_over() {
+    let mounted = Mounted::new();
+    let mut engine = Engine::holding(60_000, &[&mounted.at]);
+    engine.signal(Signal::KILL);
+    std::fs::write(mounted.at.join("written"), "again").unwrap();
+    hung_up(&mut engine);
+    assert_eq!(engine.taken_over(), "resume r1 --take-over");
+    let evidence = engine.evidence();
+    assert_eq!(evidence.len(), 1);
+    assert_eq!((&evidence[0]["why"], &evidence[0]["covered"]), (&json!("engine-died"), &json!(["pause"])));
+    assert_eq!(evidence[0]["given-back"][0], json!({"thaw": mounted.at, "was-frozen": true}));
+    assert_eq!(evidence[0]["given-back"][1], json!({"hang-up": 1, "error": null}));
+    assert_eq!(evidence[0]["ends-engine"], false);
+}
+
+#[test]
+fn a_stopped_engine_is_ended_once_its_limit_and_margin_have_passed() {
+    let mounted = Mounted::new();
+    let mut engine = Engine::holding(1_500, &[&mounted.at]);
+    engine.signal(Signal::STOP);
+    std::fs::write(mounted.at.join("written"), "again").unwrap();
+    hung_up(&mut engine);
+    assert_eq!(engine.taken_over(), "resume r1 --take-over");
+    assert_eq!(engine.evidence()[0]["why"], json!({"overdue": ["pause"]}));
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&engine.process.wait().unwrap()), Some(9));
+}
+
+#[test]
+fn a_released_hold_can_be_unmounted_and_its_engine_s_death_means_nothing() {
+    let mounted = Mounted::new();
+    let mut engine = Engine::holding(60_000, &[&mounted.at]);
+    engine.told("release", "released");
+    run("umount", &[mounted.at.to_str().unwrap()]);
+    engine.signal(Signal::KILL);
+    has_gone(engine.guard);
+    assert_eq!(engine.evidence(), Vec::<Value>::new());
+    assert!(!engine.folder.path().join("taken-over").exists());
+}
+
+#[test]
+fn a_disarmed_guard_ends_and_leaves_no_control_group() {
+    let mut engine = Engine::holding(0, &[]);
+    let groups = || {
+        std::fs::read_to_string(format!("/proc/{}/cgroup", engine.guard))
+            .ok()
+            .and_then(|text| text.lines().find_map(|line| Some(line.strip_prefix("0::")?.to_owned())))
+    };
+    let group = groups().expect("a guard of its own group");
+    assert!(group.starts_with("/cutwater-guard-r1-"), "{group}");
+    engine.told("disarm", "disarmed");
+    has_gone(engine.guard);
+    assert!(!Path::new("/sys/fs/cgroup").join(&group[1..]).exists());
+    assert!(!Path::new("/sys/fs/cgroup/unified").join(&group[1..]).exists());
+}
+
+#[test]
+fn the_guard_is_deaf_to_what_ends_a_terminal_s_programs() {
+    let engine = Engine::holding(60_000, &[]);
+    let guard = Pid::from_raw(i32::try_from(engine.guard).unwrap()).unwrap();
+    for signal in [Signal::INT, Signal::HUP, Signal::TERM] {
+        rustix::process::kill_process(guard, signal).unwrap();
+    }
+    engine.signal(Signal::KILL);
+    assert_eq!(engine.taken_over(), "resume r1 --take-over");
+}

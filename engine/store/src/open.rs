@@ -1,0 +1,115 @@
+//! Making and opening the file: folder, mode, pragmas. It must not know what is stored.
+//!
+//! The database's file is never opened by other means while SQLite has it open in this process: closing such a
+//! descriptor would drop SQLite's locks (POSIX record locks belong to the process).
+
+use crate::error::StoreError;
+use crate::schema::{self, Found};
+use rusqlite::{Connection, OpenFlags};
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long another process may keep the file to itself: far more than any transaction of ours takes.
+const BUSY_TRIES: i32 = 30_000;
+
+/// Opens for writing. A missing file is made with mode 0600, missing folders with 0700, and both are on disk when this
+/// returns. A file of a newer format is left as it is.
+pub fn for_writing(path: &Path) -> Result<(Connection, Found), StoreError> {
+    make_file(path)?;
+    let (reading, found) = for_reading(path)?;
+    if found != Found::Current {
+        return Ok((reading, found));
+    }
+    drop(reading);
+    let mut connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    refuse_read_only(&connection, path)?;
+    let _: String = connection.query_row("pragma journal_mode = wal", [], |row| row.get(0))?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    schema::migrate(&mut connection)?;
+    Ok((connection, found))
+}
+
+/// The connection that reads beside the one that writes. Not a read-only one: whichever of them closes last takes the
+/// write-ahead log into the file, and a read-only one cannot.
+pub fn beside_writer(path: &Path) -> Result<Connection, StoreError> {
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+/// Opens for reading; the file must be there.
+pub fn for_reading(path: &Path) -> Result<(Connection, Found), StoreError> {
+    refuse_strange(path)?;
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let found = schema::look(&connection, path)?;
+    Ok((connection, found))
+}
+
+fn open(path: &Path, how: OpenFlags) -> Result<Connection, StoreError> {
+    let wrong = |source| StoreError::Open { path: path.to_owned(), source: Arc::new(source) };
+    let flags = how | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(wrong)?;
+    connection.busy_handler(Some(wait_for_others)).map_err(wrong)?;
+    connection.pragma_update(None, "foreign_keys", true).map_err(wrong)?;
+    connection.pragma_update(None, "cell_size_check", true).map_err(wrong)?;
+    connection.pragma_update(None, "trusted_schema", false).map_err(wrong)?;
+    Ok(connection)
+}
+
+/// SQLite's own handler sleeps up to 100 ms between tries, too long beside a running outage.
+fn wait_for_others(tries: i32) -> bool {
+    std::thread::sleep(Duration::from_millis(1));
+    tries < BUSY_TRIES
+}
+
+/// SQLite opens a file that it may not write for reading, and says nothing until the first write.
+fn refuse_read_only(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    if connection.is_readonly("main")? {
+        let source = rustix::fs::access(path, rustix::fs::Access::WRITE_OK)
+            .err()
+            .map_or_else(|| std::io::ErrorKind::PermissionDenied.into(), std::io::Error::from);
+        return Err(StoreError::NotWritable { path: path.to_owned(), source: Arc::new(source) });
+    }
+    Ok(())
+}
+
+fn refuse_strange(path: &Path) -> Result<(), StoreError> {
+    let wrong = |source| StoreError::File { path: path.to_owned(), source: Arc::new(source) };
+    let meta = std::fs::metadata(path).map_err(wrong)?;
+    if meta.is_file() { Ok(()) } else { Err(StoreError::NotAFile { path: path.to_owned() }) }
+}
+
+fn make_file(path: &Path) -> Result<(), StoreError> {
+    if path.exists() {
+        return refuse_strange(path);
+    }
+    let folder = path.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    make_folder(folder)?;
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => sync_folder(folder),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(source) => Err(StoreError::File { path: path.to_owned(), source: Arc::new(source) }),
+    }
+}
+
+fn make_folder(folder: &Path) -> Result<(), StoreError> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let above = folder.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    make_folder(above)?;
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Ok(()) => sync_folder(above),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(source) => Err(StoreError::Folder { path: folder.to_owned(), source: Arc::new(source) }),
+    }
+}
+
+fn sync_folder(folder: &Path) -> Result<(), StoreError> {
+    File::open(folder)
+        .and_then(|opened| opened.sync_all())
+        .map_err(|source| StoreError::Folder { path: folder.to_owned(), source: Arc::new(source) })
+}

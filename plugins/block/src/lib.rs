@@ -1,0 +1,21 @@
+//! Copies and comparisons of block devices, one file a step. The bytes are moved by the host; here is decided which,
+//! in which order, and what is remembered. `base` says how a copy was left.
+
+mod base;
+mod compare;
+mod resync;
+mod sync;
+
+pub use compare::Compare;
+pub use resync::Resync;
+pub use sync::Sync;
+
+cutwater_sdk::plugin! {
+    name: "block",
+    summary: "Copies and comparisons of block devices.",
+    checks: [Compare],
+    actions: [Sync, Resync],
+}
+
+#[cfg(test)]
+mod tests;

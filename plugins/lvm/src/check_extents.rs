@@ -1,0 +1,144 @@
+//! `lvm.check-extents`: whether the group has room for the snapshots to come, before anything is done. It must not know
+//! how a snapshot is made.
+
+use crate::sizing::{self, Load};
+use crate::{name, report};
+use cutwater_sdk::{
+    Bytes, Check, Context, Deserialize, Duration, JsonSchema, Needs, Rate, Refusal, Serialize, json,
+};
+
+/// Finds room for snapshots.
+pub struct CheckExtents;
+
+/// Which snapshots there will be.
+#[derive(Deserialize, JsonSchema)]
+#[serde(crate = "cutwater_sdk::serde", rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(crate = "cutwater_sdk::schemars")]
+pub struct Input {
+    /// The volume group.
+    pub vg: String,
+    /// Its volumes of which snapshots will be taken.
+    pub volumes: Vec<String>,
+    /// For how long the snapshots must last: copy, verification and the time to decide.
+    pub lasting: Duration,
+    /// How much is written to each volume each second. Without it, room for 15 % of each volume is asked for.
+    pub rate: Option<Rate>,
+    /// What the figure from `rate` is multiplied by; 1.3 if absent.
+    pub margin: Option<f64>,
+    /// Size of a chunk, a power of two from 4KiB to 512KiB; 16KiB if absent.
+    pub chunk: Option<Bytes>,
+}
+
+/// The room there is.
+#[derive(Serialize, JsonSchema)]
+#[serde(crate = "cutwater_sdk::serde", rename_all = "kebab-case")]
+#[schemars(crate = "cutwater_sdk::schemars")]
+pub struct Output {
+    /// The group.
+    pub vg: Group,
+    /// The volumes, in the order asked for.
+    pub volumes: Vec<Volume>,
+    /// Bytes in an extent.
+    pub extent: u64,
+    /// Extents that the snapshots need together.
+    pub needed: u64,
+    /// Extents that nobody uses now.
+    #[schemars(extend("x-estimate" = true))]
+    pub free: u64,
+}
+
+/// A volume group.
+#[derive(Serialize, JsonSchema)]
+#[serde(crate = "cutwater_sdk::serde")]
+#[schemars(crate = "cutwater_sdk::schemars")]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// Its uuid.
+    pub uuid: String,
+}
+
+/// A volume and the snapshot that it needs.
+#[derive(Serialize, JsonSchema)]
+#[serde(crate = "cutwater_sdk::serde")]
+#[schemars(crate = "cutwater_sdk::schemars")]
+pub struct Volume {
+    /// Its name.
+    pub name: String,
+    /// Its uuid.
+    pub uuid: String,
+    /// Its size.
+    pub bytes: Bytes,
+    /// Size for the snapshot's store, in whole extents.
+    pub cow: Bytes,
+    /// Size of a chunk.
+    pub chunk: Bytes,
+}
+
+impl Check for CheckExtents {
+    const NAME: &'static str = "check-extents";
+    const SUMMARY: &'static str = "Whether a volume group has room for the snapshots to come.";
+    type Input = Input;
+    type Output = Output;
+
+    fn needs() -> Needs {
+        Needs::default().run(&["lvs", "vgs"])
+    }
+
+    fn run(ctx: &Context<'_>, input: &Input) -> Result<Output, Refusal> {
+        let load = load(input)?;
+        let group = report::group(ctx, name::plain(&input.vg)?)?;
+        let all = report::volumes(ctx, &input.vg)?;
+        let mut volumes = Vec::new();
+        for wanted in &input.volumes {
+            let volume = report::find(&all, &group.name, name::plain(wanted)?)?;
+            let cow = sizing::cow(load, volume.bytes, group.extent.max(1));
+            volumes.push(Volume {
+                name: volume.name.clone(),
+                uuid: volume.uuid.clone(),
+                bytes: Bytes(volume.bytes),
+                cow: Bytes(cow),
+                chunk: Bytes(load.chunk),
+            });
+        }
+        let needed: u64 = volumes.iter().map(|volume| volume.cow.0 / group.extent.max(1)).sum();
+        if needed > group.free {
+            return Err(too_few(&group, needed));
+        }
+        Ok(Output {
+            vg: Group { name: group.name, uuid: group.uuid },
+            volumes,
+            extent: group.extent,
+            needed,
+            free: group.free,
+        })
+    }
+}
+
+fn load(input: &Input) -> Result<Load, Refusal> {
+    let chunk = input.chunk.map_or(sizing::CHUNK, |chunk| chunk.0);
+    if !chunk.is_power_of_two() || !(4 << 10..=512 << 10).contains(&chunk) {
+        return Err(Refusal::new("invalid-input", "`chunk` must be a power of two from 4KiB to 512KiB"));
+    }
+    let margin = input.margin.unwrap_or(1.3);
+    if !(1.0..=1000.0).contains(&margin) {
+        return Err(Refusal::new("invalid-input", "`margin` must lie between 1 and 1000"));
+    }
+    Ok(Load { chunk, rate: input.rate.map(|rate| rate.0), seconds: input.lasting.0 as f64 / 1000.0, margin })
+}
+
+fn too_few(group: &report::Group, needed: u64) -> Refusal {
+    let report::Group { name, extent, free, .. } = group;
+    let deficit = needed - free;
+    let bytes = deficit * extent;
+    Refusal::new(
+        "not-enough-extents",
+        format!(
+            "`{name}` has {free} free extents of {}, the snapshots need {needed}: {deficit} extents ({}, {bytes} bytes) are \
+             missing; add them with `vgextend {name} DEVICE`, or free some with `lvreduce` or `lvremove`",
+            Bytes(*extent),
+            Bytes(bytes),
+        ),
+    )
+    .details(json!({ "vg": name, "extent": extent, "free": free, "needed": needed, "deficit": deficit, "bytes": bytes }))
+}

@@ -1,0 +1,155 @@
+//! `lvm.fence`: bars a volume from being activated by itself, at boot or by a bare `vgchange -ay`. It must not know which
+//! service would use it.
+//!
+//! The bar is in the group's metadata, so it lasts across boots: no automatic activation, and activation passes the volume
+//! over unless told `-K`. What is active stays so until the next boot. The tag tells whose bar it is.
+
+use crate::report::Volume;
+use crate::snapshot::must;
+use crate::{name, report};
+use cutwater_sdk::{
+    Action, Answer, Command, Context, Deserialize, Device, Done, Effect, Failure, Host, JsonSchema, Maybe,
+    Needs, Probed, Refusal, Serialize, Shown, Stop, Story, Undo, Value,
+};
+
+/// Bars a volume.
+pub struct Fence;
+
+/// Which volume.
+#[derive(Deserialize, JsonSchema)]
+#[serde(crate = "cutwater_sdk::serde", rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(crate = "cutwater_sdk::schemars")]
+pub struct Input {
+    /// The volume group.
+    pub vg: String,
+    /// The volume's name.
+    pub volume: String,
+}
+
+/// The volume.
+#[derive(Serialize, JsonSchema)]
+#[serde(crate = "cutwater_sdk::serde")]
+#[schemars(crate = "cutwater_sdk::schemars")]
+pub struct Output {
+    /// GROUP/VOLUME.
+    pub id: String,
+    /// Its device.
+    pub device: Device,
+    /// Its uuid.
+    pub identity: Maybe<String>,
+}
+
+impl Input {
+    fn id(&self) -> Result<String, Refusal> {
+        Ok(format!("{}/{}", name::plain(&self.vg)?, name::plain(&self.volume)?))
+    }
+
+    fn look(&self, ctx: &Context<'_>) -> Result<Volume, Refusal> {
+        self.id()?;
+        Ok(report::find(&report::volumes(ctx, &self.vg)?, &self.vg, &self.volume)?.clone())
+    }
+
+    fn output(&self, volume: &Volume) -> Result<Output, Refusal> {
+        let device = name::device(&self.vg, &self.volume).into();
+        Ok(Output { id: self.id()?, device, identity: Maybe::Known(volume.uuid.clone()) })
+    }
+
+    fn bar(&self, ctx: &Context<'_>) -> Result<Command, Refusal> {
+        let set = ["--setautoactivation", "n", "--setactivationskip", "y", "--addtag"];
+        Ok(Command::new("lvchange").args(set).arg(&ctx.mark).arg(self.id()?))
+    }
+
+    fn lift(&self, ctx: &Context<'_>) -> Result<Command, Refusal> {
+        let set = ["--setautoactivation", "y", "--setactivationskip", "n", "--deltag"];
+        Ok(Command::new("lvchange").args(set).arg(&ctx.mark).arg(self.id()?))
+    }
+
+    fn activate(&self) -> Result<Command, Refusal> {
+        Ok(Command::new("lvchange").args(["-ay", "-K"]).arg(self.id()?))
+    }
+}
+
+/// Whose bar there is.
+enum Bar {
+    None,
+    Ours,
+    Others,
+}
+
+/// A bar of somebody else that is only half of one could not be given back as it was.
+fn bar(ctx: &Context<'_>, volume: &Volume) -> Result<Bar, Refusal> {
+    match (volume.carries(&ctx.mark), volume.automatic, volume.skipped) {
+        (true, false, true) => Ok(Bar::Ours),
+        (_, true, false) => Ok(Bar::None),
+        (false, false, true) => Ok(Bar::Others),
+        (_, automatic, skipped) => Err(Refusal::new(
+            "half-barred",
+            format!(
+                "`{}` is neither open nor barred (automatic activation {}, skipped {}); set both with `lvchange \
+                 --setautoactivation y --setactivationskip n`",
+                volume.name,
+                if automatic { "on" } else { "off" },
+                if skipped { "yes" } else { "no" },
+            ),
+        )),
+    }
+}
+
+impl Action for Fence {
+    const NAME: &'static str = "fence";
+    const SUMMARY: &'static str = "Bars a volume from being activated by itself.";
+    const UNDO: Undo = Undo::Restores;
+    type Input = Input;
+    type Output = Output;
+
+    fn needs() -> Needs {
+        Needs::default().run(&["lvchange"])
+    }
+
+    fn preview(ctx: &Context<'_>, input: &Input) -> Result<Shown<Output>, Refusal> {
+        let volume = input.look(ctx)?;
+        bar(ctx, &volume)?;
+        Ok(Shown::new([Effect::run(&input.bar(ctx)?)]).output(input.output(&volume)?))
+    }
+
+    fn preview_undo(ctx: &Context<'_>, input: &Input) -> Result<Shown<()>, Refusal> {
+        let effects = [Effect::run(&input.lift(ctx)?), Effect::run(&input.activate()?)];
+        Ok(Shown::new(effects).output(()).note("it is activated only if it is not active by then"))
+    }
+
+    fn apply(ctx: &Context<'_>, input: &Input, _checkpoint: Option<Value>) -> Answer<Output> {
+        let volume = input.look(ctx)?;
+        match bar(ctx, &volume)? {
+            Bar::Ours => return Ok(Done::Changed(input.output(&volume)?)),
+            Bar::Others => return Ok(Done::Unchanged(input.output(&volume)?)),
+            Bar::None => {}
+        }
+        let told = ctx.host().run(&input.bar(ctx)?)?;
+        let after = input.look(ctx)?;
+        match (bar(ctx, &after)?, told.success()) {
+            (Bar::Ours, _) => Ok(Done::Changed(input.output(&after)?)),
+            (Bar::None, false) => Err(Refusal::new("lvchange", told.words()).into()),
+            _ => Err(Failure::new("lvchange", told.words(), format!("{} is not barred", input.id()?)).into()),
+        }
+    }
+
+    fn probe(ctx: &Context<'_>, input: &Input, _story: &Story) -> Result<Probed<Output>, Stop> {
+        let volume = input.look(ctx)?;
+        Ok(match bar(ctx, &volume)? {
+            Bar::Ours => Probed::Applied(input.output(&volume)?),
+            Bar::None | Bar::Others => Probed::NotApplied,
+        })
+    }
+
+    fn undo(ctx: &Context<'_>, input: &Input, _story: &Story) -> Answer<()> {
+        let before = input.look(ctx)?;
+        if !before.carries(&ctx.mark) {
+            return Ok(Done::Unchanged(()));
+        }
+        must(ctx, &input.lift(ctx)?, "the volume is barred from activation")?;
+        if !before.active() {
+            must(ctx, &input.activate()?, "the volume is not active")?;
+        }
+        Ok(Done::Changed(()))
+    }
+}

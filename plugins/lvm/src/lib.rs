@@ -1,0 +1,29 @@
+//! Volume groups, logical volumes and their snapshots: one file a step; `report` reads LVM's answers, `sizing` computes
+//! stores, `name` makes names.
+
+mod activation;
+mod check_extents;
+mod fence;
+mod name;
+mod remove;
+mod report;
+mod sizing;
+mod snapshot;
+mod usable;
+
+pub use activation::{Activate, Deactivate};
+pub use check_extents::CheckExtents;
+pub use fence::Fence;
+pub use remove::Remove;
+pub use snapshot::Snapshot;
+pub use usable::Usable;
+
+cutwater_sdk::plugin! {
+    name: "lvm",
+    summary: "Volume groups, logical volumes and their snapshots.",
+    checks: [CheckExtents, Usable],
+    actions: [Snapshot, Remove, Activate, Deactivate, Fence],
+}
+
+#[cfg(test)]
+mod tests;

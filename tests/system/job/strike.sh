@@ -1,0 +1,72 @@
+# Sourced after machine.sh: runs of the main job that are struck at an event of their journal. What a run leaves lies in
+# $OUT/NAME: `status` (of the run, as `cutwater watch` tells it), `by` (the owners' process ids), `guard` (the first
+# guard's), `summary.json`, `events.jsonl`, `mounted`, `left`, `witness.json`.
+workflow=/run/workflows/postgres/move-volume.yaml
+# What is tried is the engine's death: on a slow machine the limit must not come first.
+inputs=(--input target=/dev/vg01/new --input limit=120s)
+
+newest_run() { cutwater runs --json | sed -n 's/.*"run": *"\([^"]*\)".*/\1/p' | tail -n 1; }
+
+# Starts a run, and sends the signal to its engine, $engine, as soon as its journal holds the event.
+run_until() { # NAME PATTERN SIGNAL
+  local folder=$OUT/$1 hash
+  mkdir -p "$folder" && rm -f "/run/$1.events" && mkfifo "/run/$1.events"
+  hash=$(cutwater plan "$workflow" "${inputs[@]}" --json | sed -n 's/.*"hash": *"\([0-9a-f]*\)".*/\1/p' | head -n 1)
+  approve_when_asked "$hash" &
+  approver=$!
+  cutwater run "$workflow" "${inputs[@]}" --plan "$hash" --json >"/run/$1.events" 2>"$folder/err" &
+  engine=$!
+  exec 9<"/run/$1.events"
+  grep -m 1 -e "$2" <&9 >"$folder/struck"
+  local found=$?
+  kill "-$3" "$engine"
+  kill "$approver" 2>/dev/null
+  [ "$found" = 0 ] || { echo "$1: the run never came to $2"; cat "$folder/err"; return 1; }
+}
+
+# Kills the engine at the event and waits for the end that the guard's take-over brings; nobody else resumes it, unless
+# RESUME=1: outside of an outage there is nothing to guard, and a person goes on.
+killed() { # NAME PATTERN
+  run_until "$@" KILL || exit 94
+  local instant; instant=$(date +%s%N)
+  wait "$engine" 2>/dev/null
+  exec 9<&-
+  run=$(newest_run)
+  [ -z "${RESUME-}" ] || cutwater resume "$run" >"$OUT/$1/resumed" 2>&1
+  timeout 300 cutwater watch "$run" >"$OUT/$1/watch" 2>&1
+  echo $? >"$OUT/$1/status"
+  aftermath "$1" "$instant"
+}
+
+# Lets the machine wait for a power cut at the event: the engine does nothing more.
+cut_at() { # NAME PATTERN
+  run_until "$@" STOP || exit 94
+  touch "$OUT/$1/cut"
+  wait "$engine"
+}
+
+# What is asked once the run is over; `$2`: when it was struck.
+aftermath() { # NAME INSTANT
+  local folder=$OUT/$1 tenths stays=
+  for ((tenths = 0; tenths < 300; tenths++)); do
+    pgrep -x cutwater >/dev/null || break
+    sleep 0.1
+  done
+  wait_for_acks $(($(acked) + 100)) || exit 92
+  cutwater-witness verify --acks "$OUT/acks" --dsn "$dsn" --instant "$2" >"$folder/witness.json"
+  cutwater show "$run" --summary --json >"$folder/summary.json"
+  cutwater show "$run" --events --json >"$folder/events.jsonl"
+  cp -r /run/cutwater "$folder/" 2>/dev/null
+  findmnt -no SOURCE /srv/postgresql >"$folder/mounted"
+  [ "$(cat "$folder/status")" = 0 ] && stays='^(tagged vg00/dat|changed /etc/fstab)$'
+  left_behind "$stays" >"$folder/left"
+}
+
+# After a power cut: the run that the boot went on with, and the load again.
+after_boot() { # NAME
+  run=$(newest_run)
+  timeout 60 cutwater watch "$run" >"$OUT/$1/watch" 2>&1
+  echo $? >"$OUT/$1/status"
+  start_load || exit 90
+  aftermath "$1" "$(date +%s%N)"
+}

@@ -1,0 +1,129 @@
+//! The main job struck at an event of its journal: by a killed engine or a power cut; and what was left of it. It must
+//! not know how a run recovers.
+
+use crate::MainJob;
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a boot with one struck move may take before the machine is killed; each further move adds as much.
+const A_STRIKE: Duration = Duration::from_secs(8 * 60);
+
+const REBOOT: &str = ". /run/jobs/machine.sh\n. /run/jobs/strike.sh\n";
+const BEGIN: &str =
+    ". /run/jobs/machine.sh\n. /run/jobs/strike.sh\ninstall_cutwater\nstart_load || exit 90\n";
+
+/// What a struck run left in its folder of the share.
+#[derive(Debug)]
+pub struct Struck {
+    /// Under which name it was struck.
+    pub name: String,
+    /// The run's status in the end, as `cutwater watch` tells it.
+    pub status: i32,
+    folder: PathBuf,
+    log: String,
+}
+
+impl Struck {
+    /// Reads what lies in the share under this name.
+    pub fn of(share: &Path, name: &str) -> Result<Self> {
+        let folder = share.join(name);
+        let log = std::fs::read_to_string(share.join("job.log")).unwrap_or_default();
+        let status = text(&folder.join("status")).with_context(|| format!("{name} did not end:\n{log}"))?;
+        let status = status.parse().context("read the run's status")?;
+        Ok(Self { name: name.to_owned(), status, folder, log })
+    }
+
+    /// The text of a file, trimmed.
+    pub fn read(&self, name: &str) -> Result<String> {
+        text(&self.folder.join(name))
+    }
+
+    /// What was said, where a test fails.
+    pub fn words(&self) -> String {
+        let watched = self.read("watch").unwrap_or_default();
+        format!("{}:\n{watched}\nleft:\n{}\n{}", self.name, self.read("left").unwrap_or_default(), self.log)
+    }
+
+    /// The run's outcome, as `cutwater show` tells it.
+    pub fn outcome(&self) -> Result<String> {
+        let summary: Value = serde_json::from_str(&self.read("summary.json")?).context("read the summary")?;
+        Ok(summary["outcome"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// What the witness found.
+    pub fn witness(&self) -> Result<Value> {
+        serde_json::from_str(&self.read("witness.json")?).context("read what the witness says")
+    }
+
+    /// The processes that owned the run, in order.
+    pub fn owners(&self) -> Result<Vec<u64>> {
+        self.pids("owned")
+    }
+
+    /// The first guard.
+    pub fn guard(&self) -> Result<u64> {
+        self.pids("armed")?.first().copied().context("no guard was armed")
+    }
+
+    fn pids(&self, event: &str) -> Result<Vec<u64>> {
+        let events = self.read("events.jsonl")?;
+        let events = events.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        Ok(events.filter(|e| e["event"] == event).filter_map(|e| e["pid"].as_u64()).collect())
+    }
+}
+
+impl MainJob {
+    /// Boots once, and for each (name, event of the journal) starts a move, kills its engine there and waits for its
+    /// end. All but the last must end where they began.
+    pub fn killed(&self, strikes: &[(&str, &str)]) -> Result<Vec<Struck>> {
+        let lines: String =
+            strikes.iter().map(|(name, event)| format!("killed {name} '{event}'\n")).collect();
+        self.finished(&format!("{BEGIN}{lines}stop_load"), strikes.len())?;
+        strikes.iter().map(|(name, _)| self.struck(name)).collect()
+    }
+
+    /// Boots, starts a move, kills its engine at the event, and resumes it as a person would.
+    pub fn resumed(&self, name: &str, event: &str) -> Result<Struck> {
+        self.finished(&format!("{BEGIN}RESUME=1 killed {name} '{event}'\nstop_load"), 1)?;
+        self.struck(name)
+    }
+
+    fn finished(&self, job: &str, moves: usize) -> Result<()> {
+        let at_most = A_STRIKE * u32::try_from(moves).unwrap_or(u32::MAX);
+        let outcome = self.lab.run(job, at_most)?;
+        if outcome.status != 0 {
+            bail!("the job ended with {}:\n{}", outcome.status, outcome.log());
+        }
+        Ok(())
+    }
+
+    /// Boots, looks what became of an earlier power cut if one is named, starts a move, and cuts the power at the event.
+    pub fn power_cut(&self, name: &str, event: &str, earlier: Option<&str>, at_most: Duration) -> Result<()> {
+        let mut job = match earlier {
+            None => BEGIN.to_owned(),
+            Some(earlier) => format!("{REBOOT}after_boot {earlier}\n"),
+        };
+        job += &format!("cut_at {name} '{event}'");
+        let mut running = self.lab.boot(&job)?;
+        running.wait_for_file(&format!("{name}/cut"), at_most)?;
+        running.cut_power()
+    }
+
+    /// What the share holds of a strike.
+    pub fn struck(&self, name: &str) -> Result<Struck> {
+        Struck::of(&self.lab.folder().join("share"), name)
+    }
+
+    /// Boots and looks what became of a power cut.
+    pub fn booted_after(&self, name: &str) -> Result<Struck> {
+        self.finished(&format!("{REBOOT}after_boot {name}\nstop_load"), 1)?;
+        self.struck(name)
+    }
+}
+
+fn text(path: &Path) -> Result<String> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+    Ok(text.trim().to_owned())
+}
