@@ -26,6 +26,7 @@ build: setup guests
 	$(CARGO) build --quiet -p cutwater
 
 demo: build
+	$(CARGO) build --quiet -p cutwater-witness
 	$(CARGO) run --quiet -p cutwater-system --bin cutwater-demo
 
 test: build

@@ -14,11 +14,9 @@ use exit::{Failure, Kind};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // The hidden subcommands start in the middle of a cutover and know nothing of the rest.
-    match std::env::args_os().nth(1).as_deref().and_then(|first| first.to_str()) {
-        Some(cutwater_host::launcher::COMMAND) => return cutwater_host::launcher::main(),
-        Some(cutwater_host::guard::process::COMMAND) => return cutwater_host::guard::process::main(),
-        _ => {}
+    // The guard starts in the middle of a cutover and knows nothing of the rest.
+    if std::env::args_os().nth(1).is_some_and(|first| first == cutwater_host::guard::process::COMMAND) {
+        return cutwater_host::guard::process::main();
     }
     let cli = match args::Cli::try_parse() {
         Ok(cli) => cli,

@@ -10,7 +10,6 @@ pub mod fault;
 pub mod ground;
 pub mod guard;
 pub mod instance;
-pub mod launcher;
 pub mod limits;
 pub mod registry;
 pub mod runner;

@@ -6,10 +6,9 @@ use cutwater_driver::ports::{CallId, Report};
 use cutwater_host::capability::run::child::{Child, Command, Ending, Rules};
 use cutwater_host::capability::run::life;
 use cutwater_host::capability::secret::redact::Redactor;
-use cutwater_host::launcher::{Launcher, Orders};
 use cutwater_host::used::Uses;
 use serde_json::Value;
-use std::os::unix::net::UnixStream;
+use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, channel};
@@ -18,12 +17,8 @@ use std::time::{Duration, Instant};
 
 static GOES_ON: AtomicBool = AtomicBool::new(false);
 
-fn launcher() -> Launcher {
-    Launcher::of(env!("CARGO_BIN_EXE_cutwater-host-helper"))
-}
-
 fn rules() -> Rules {
-    Rules::usual(launcher())
+    Rules::usual()
 }
 
 fn command(program: &str, args: &[&str]) -> Command {
@@ -109,29 +104,26 @@ fn nothing_is_executed_when_the_pid_cannot_be_made_durable() {
     assert!(!trace.exists());
 }
 
+/// Sabotage: a waiting process that keeps the engine's descriptors (two of them then keep each other waiting for ever).
 #[test]
-fn a_launcher_whose_engine_dies_before_the_go_ahead_executes_nothing() {
+fn a_process_whose_engine_dies_before_the_go_ahead_executes_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let trace = folder.path().join("trace");
-    let (mut ours, theirs) = UnixStream::pair().unwrap();
-    let mut process = std::process::Command::new(launcher().binary)
-        .args(launcher().args)
-        .stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)))
+    let traces = ["a", "b"].map(|name| folder.path().join(name));
+    let mut engine = std::process::Command::new(env!("CARGO_BIN_EXE_cutwater-host-helper"))
+        .arg("waiting")
+        .args(&traces)
+        .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let orders = Orders {
-        program: "/usr/bin/touch".into(),
-        name: "touch".into(),
-        args: vec![trace.to_str().unwrap().into()],
-        env: Default::default(),
-        ids: None,
-        outlives_reader: false,
-    };
-    let bytes = orders.encode(b"").unwrap();
-    std::io::Write::write_all(&mut ours, &bytes[..bytes.len() - 1]).unwrap();
-    drop(ours);
-    assert_eq!(process.wait().unwrap().code(), Some(125));
-    assert!(!trace.exists());
+    let said = BufReader::new(engine.stdout.take().unwrap()).lines().take(2);
+    let pids: Vec<u32> = said.map(|line| line.unwrap().parse().unwrap()).collect();
+    assert!(pids.iter().all(|&pid| life::started(pid).is_some()), "they wait");
+    engine.kill().unwrap();
+    engine.wait().unwrap();
+    while pids.iter().any(|&pid| life::started(pid).is_some()) {
+        std::thread::yield_now();
+    }
+    assert!(!traces.iter().any(|trace| trace.exists()));
 }
 
 #[test]

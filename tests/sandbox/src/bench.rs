@@ -10,7 +10,6 @@ use cutwater_host::cache::Cache;
 use cutwater_host::capability::connect::streams::Streams;
 use cutwater_host::capability::run::child::Rules;
 use cutwater_host::ground::{Ground, SystemClock, system_random};
-use cutwater_host::launcher::Launcher;
 use cutwater_host::registry::Registry;
 use cutwater_host::runner::{Runner, Settings};
 use cutwater_host::runtime::Runtime;
@@ -48,18 +47,17 @@ pub fn component(folder: &str) -> Vec<u8> {
 }
 
 impl Bench {
-    /// With the hostile plugin, short times, and `launcher` to start programs.
+    /// With the hostile plugin, and short times.
     ///
     /// # Panics
     /// The sandbox cannot be set up, or the plugin is not taken.
     #[expect(clippy::panic, reason = "a test without its bench can only end")]
-    pub fn new(launcher: &str, policy: Policy) -> Self {
+    pub fn new(policy: Policy) -> Self {
         static HOSTILE: OnceLock<Vec<u8>> = OnceLock::new();
         let hostile = HOSTILE.get_or_init(|| component("tests/sandbox/plugin"));
         let runtime = Arc::new(Runtime::new().unwrap_or_else(|error| panic!("{error}")));
-        let launcher = Launcher { binary: launcher.into(), args: Vec::new() };
         let ground = Arc::new(Ground {
-            programs: Rules::usual(launcher),
+            programs: Rules::usual(),
             policy: Arc::new(policy),
             clock: Arc::new(SystemClock),
             random: system_random,

@@ -10,7 +10,7 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 fn bench() -> Bench {
-    Bench::new(env!("CARGO_BIN_EXE_sandbox-launcher"), Policy::default())
+    Bench::new(Policy::default())
 }
 
 fn still_works(bench: &Bench) {

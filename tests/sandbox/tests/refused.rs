@@ -10,7 +10,7 @@ use serde_json::json;
 fn bench() -> Bench {
     let mut policy = Policy::default();
     policy.secrets.insert("db".into(), SecretSource::File("/proc/self/stat".into()));
-    Bench::new(env!("CARGO_BIN_EXE_sandbox-launcher"), policy)
+    Bench::new(policy)
 }
 
 fn run(program: &str, args: &[&str]) -> Effect {
@@ -123,7 +123,7 @@ fn a_granted_secret_is_kept_out_of_words_checkpoints_and_output() {
     std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     let mut policy = Policy::default();
     policy.secrets.insert("db".into(), SecretSource::File(file.to_string_lossy().into_owned()));
-    let bench = Bench::new(env!("CARGO_BIN_EXE_sandbox-launcher"), policy);
+    let bench = Bench::new(policy);
     let grants = Grants { secrets: vec!["db".into()], ..Grants::default() };
     let tries =
         json!([["secret", "db"], ["say", "it is correct-horse-battery"], ["save", "correct-horse-battery"]]);

@@ -12,7 +12,7 @@ fn names<'a>(imports: impl IntoIterator<Item = &'a String>) -> Vec<&'a str> {
 
 #[test]
 fn a_component_imports_only_what_its_plugin_uses() {
-    let bench = Bench::new(env!("CARGO_BIN_EXE_sandbox-launcher"), Policy::default());
+    let bench = Bench::new(Policy::default());
     let lvm = component("plugins/lvm");
     let (registry, rejected) =
         Registry::load(&bench.runtime, &Cache::none(), &bench.ground, &[("lvm", &lvm)], &[]);
@@ -32,7 +32,7 @@ fn a_component_imports_only_what_its_plugin_uses() {
 
 #[test]
 fn a_name_is_taken_once_and_what_is_no_plugin_is_told() {
-    let bench = Bench::new(env!("CARGO_BIN_EXE_sandbox-launcher"), Policy::default());
+    let bench = Bench::new(Policy::default());
     let lvm = component("plugins/lvm");
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("a-copy.wasm"), &lvm).unwrap();
@@ -56,7 +56,7 @@ fn a_name_is_taken_once_and_what_is_no_plugin_is_told() {
 
 #[test]
 fn a_plugin_from_the_cache_is_the_same_plugin() {
-    let bench = Bench::new(env!("CARGO_BIN_EXE_sandbox-launcher"), Policy::default());
+    let bench = Bench::new(Policy::default());
     let lvm = component("plugins/lvm");
     let folder = tempfile::Builder::new().prefix("cache-").tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
     let (cache, fault) = Cache::open(folder.path());

@@ -79,7 +79,7 @@ impl MainJob {
         self
     }
 
-    /// How long the database may be down, in place of the workflow's own limit.
+    /// How long the database may be down, in place of the lab's usual 2 minutes.
     #[must_use]
     pub fn limit(mut self, limit: &str) -> Self {
         self.limit = Some(limit.to_owned());

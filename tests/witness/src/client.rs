@@ -12,7 +12,9 @@ use postgres::{Client, Config, Error, NoTls};
 
 use crate::acks::AckFile;
 
-const BACK_OFF: Duration = Duration::from_millis(20);
+/// Between two attempts: the first, doubled each time up to the last. A server that is starting should not be kept busy
+/// with turning clients away.
+const BACK_OFF: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(320)];
 const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 
 /// The table that the rows go to, as the tests' databases define it.
@@ -39,13 +41,14 @@ pub(crate) fn run(
     config.connect_timeout(CONNECT_LIMIT).application_name(&format!("witness {number}"));
     let mut connection = None;
     let mut n = first;
+    let mut back_off = BACK_OFF[0];
     while !stop.load(Ordering::Relaxed) {
         let client = match connection.as_mut() {
             Some(client) => client,
             None => match config.connect(NoTls) {
                 Ok(client) => connection.insert(client),
                 Err(_) => {
-                    std::thread::sleep(BACK_OFF);
+                    rest(&mut back_off);
                     continue;
                 }
             },
@@ -54,13 +57,14 @@ pub(crate) fn run(
             Written::Acked => {
                 acks.acked(n)?;
                 n += 1;
+                back_off = BACK_OFF[0];
             }
             Written::Refused(error) => {
                 if n == first {
                     refuse_hopeless(&error)?;
                 }
                 connection = None;
-                std::thread::sleep(BACK_OFF);
+                rest(&mut back_off);
             }
             Written::Unknown => {
                 acks.unknown(n)?;
@@ -70,6 +74,11 @@ pub(crate) fn run(
         }
     }
     acks.stopped()
+}
+
+fn rest(back_off: &mut Duration) {
+    std::thread::sleep(*back_off);
+    *back_off = (*back_off * 2).min(BACK_OFF[1]);
 }
 
 fn write(client: &mut Client, number: i32, n: i64) -> Written {

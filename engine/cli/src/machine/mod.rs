@@ -16,7 +16,6 @@ use cutwater_host::capability::connect::streams::Streams;
 use cutwater_host::capability::run::child;
 use cutwater_host::ground::{Ground, SystemClock, system_random};
 use cutwater_host::guard::client::{ProcessGuard, Settings as GuardSettings};
-use cutwater_host::launcher::Launcher;
 use cutwater_host::registry::{Registry, Rejected};
 use cutwater_host::runner::{Runner, Settings};
 use cutwater_host::runtime::Runtime;
@@ -138,7 +137,7 @@ fn ground(
     streams: Streams,
     guard: &Arc<ProcessGuard>,
 ) -> Ground {
-    let mut programs = child::Rules::usual(Launcher::of(binary));
+    let mut programs = child::Rules::usual();
     programs.path = policy.path.iter().map(PathBuf::from).collect();
     programs.env = policy.environment.clone();
     programs.critical = policy.critical.clone();

@@ -1,5 +1,5 @@
-//! Stands in for the real binary in this crate's tests: its hidden subcommands, and an engine that holds things until
-//! it is killed.
+//! Stands in for the real binary in this crate's tests: its hidden subcommand, and engines that are killed while they
+//! hold something or are about to start something.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "it is a command of the tests")]
 
@@ -9,7 +9,8 @@ use cutwater_host::capability::connect::streams::Streams;
 use cutwater_host::capability::freeze::kernel;
 use cutwater_host::guard::client::{ProcessGuard, Settings};
 use cutwater_host::guard::keeper::Keeper;
-use cutwater_host::{guard, launcher};
+use cutwater_host::capability::run::launch::{self, Orders};
+use cutwater_host::guard;
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -21,15 +22,39 @@ fn main() -> ExitCode {
     let args: Vec<_> = std::env::args().skip(1).collect();
     let args: Vec<_> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
-        [launcher::COMMAND] => launcher::main(),
         [guard::process::COMMAND] => guard::process::main(),
         ["--record", file, rest @ ..] => {
             let part = format!("{file}.part");
             std::fs::write(&part, rest.join(" ")).and_then(|()| std::fs::rename(&part, file)).unwrap();
             ExitCode::SUCCESS
         }
+        ["waiting", traces @ ..] => waiting(traces),
         ["engine", folder, socket, limit, mounts @ ..] => engine(folder.as_ref(), socket, limit, mounts),
         _ => ExitCode::from(2),
+    }
+}
+
+/// Has a process waiting for each trace that it would leave, says their pids, and gives no go-ahead.
+fn waiting(traces: &[&str]) -> ExitCode {
+    let all: Vec<_> = traces
+        .iter()
+        .map(|&trace| {
+            let orders = Orders {
+                program: "/usr/bin/touch".into(),
+                name: "touch".into(),
+                args: vec![trace.into()],
+                env: Default::default(),
+                ids: None,
+                outlives_reader: false,
+            };
+            launch::wait(&orders, b"input").unwrap().0
+        })
+        .collect();
+    for one in &all {
+        println!("{}", one.pid);
+    }
+    loop {
+        std::thread::park();
     }
 }
 

@@ -1,26 +1,22 @@
 //! One program from its start to its end. It must not know who may start it: admission comes before, in the link.
 //!
-//!     spawned (launcher, waiting) ─pid durable→ executed ─own exit→ ended, told
-//!                     │ engine dies, journal refuses           │ told to stop: SIGTERM; patience; SIGKILL unless critical
-//!                     └→ launcher exits, nothing executed      └→ ended, told — or, critical and still there: lost
+//!     waiting, nothing in it ─pid durable→ executed ─own exit→ ended, told
+//!         │ engine dies, journal refuses       │ told to stop: SIGTERM; patience; SIGKILL unless critical
+//!         └→ it ends, nothing executed          └→ ended, told — or, critical and still there: lost
 
 pub use super::rules::{Command, Rules};
 
 use super::output::{Output, Piece};
+use super::launch::{self, Orders};
 use super::{life, output, path};
 use crate::fault::Fault;
-use crate::launcher::Orders;
 use crate::used::Uses;
 use crate::{users, waiting};
 use rustix::event::{PollFd, PollFlags};
-use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus};
 use serde_json::json;
 use std::collections::VecDeque;
-use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::UnixStream;
-use std::os::unix::process::ExitStatusExt;
-use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
@@ -48,7 +44,7 @@ pub struct Ending {
 /// A started program. Dropping it ends the program the way a stop does, and tells its end.
 #[derive(Debug)]
 pub struct Child {
-    process: std::process::Child,
+    pid: u32,
     pidfd: OwnedFd,
     name: String,
     critical: bool,
@@ -77,26 +73,32 @@ impl Child {
         if command.args.iter().any(|arg| arg.contains('\0')) {
             return Err(Fault::invalid(format!("an argument of `{}` holds a zero byte", command.program)));
         }
-        let what = || format!("`{}` cannot be started", command.program);
-        let bytes = orders.encode(&command.stdin).map_err(|error| Fault::io(what(), error))?;
-        let (mut socket, mut child) =
-            spawn(command, rules, uses).map_err(|error| Fault::io(what(), error))?;
+        let fault = |error| Fault::io(format!("`{}` cannot be started", command.program), error);
+        let (mut waiting, outputs) = launch::wait(&orders, &command.stdin).map_err(fault)?;
+        let [out, err] = outputs.map(Output::of);
+        let mut child = Self {
+            pid: waiting.pid,
+            pidfd: waiting.pidfd.try_clone().map_err(fault)?,
+            name: command.program.clone(),
+            critical: rules.is_critical(&command.program),
+            rules: rules.clone(),
+            uses: uses.clone(),
+            began: Instant::now(),
+            streams: [out.map_err(fault)?, err.map_err(fault)?],
+            kept: VecDeque::new(),
+            ending: None,
+            lost: false,
+        };
         child.tell_start(command)?;
-        match socket.write_all(&bytes) {
-            Ok(()) => {}
-            Err(error) => return Err(child.not_executed(Fault::io(what(), error))),
-        }
-        let mut reason = String::new();
-        match socket.read_to_string(&mut reason) {
-            Ok(0) => Ok(child),
-            Ok(_) => Err(child.not_executed(Fault { code: "io", message: format!("{}: {reason}", what()) })),
-            Err(error) => Err(child.not_executed(Fault::io(what(), error))),
+        match waiting.execute() {
+            Ok(()) => Ok(child),
+            Err(error) => Err(child.not_executed(fault(error))),
         }
     }
 
     /// The program's process id.
     pub fn pid(&self) -> u32 {
-        self.process.id()
+        self.pid
     }
 
     /// The next output; none when both streams have ended, or the program has ended and nothing more is there (a
@@ -134,13 +136,14 @@ impl Child {
         told.map_err(|fault| self.not_executed(fault))
     }
 
-    /// The launcher still waits, or has given up: it goes, and nothing was executed.
+    /// The process still waits, or has given up: it goes, and nothing was executed.
     fn not_executed(&mut self, fault: Fault) -> Fault {
-        let _ = self.process.kill();
-        if let Ok(status) = self.process.wait() {
+        let _ = rustix::process::pidfd_send_signal(&self.pidfd, Signal::KILL);
+        if let Ok(Some(status)) = self.end_of_process(WaitIdOptions::empty()) {
+            let Ending { status, signal } = status.into();
             self.uses.tell(json!({
                 "capability": "run", "program": self.name, "pid": self.pid(), "not-executed": fault.message,
-                "status": status.code(), "signal": status.signal(),
+                "status": status, "signal": signal,
             }));
         }
         self.ending = Some(Ending { status: None, signal: Some(libc::SIGKILL) });
@@ -195,10 +198,15 @@ impl Child {
         if self.ending.is_some() {
             return Ok(false);
         }
-        let ended =
-            self.process.try_wait().map_err(|error| Fault::io("a program's end cannot be seen", error))?;
+        let ended = self
+            .end_of_process(WaitIdOptions::NOHANG)
+            .map_err(|error| Fault::io("a program's end cannot be seen", error))?;
         self.ending = ended.map(Ending::from);
         Ok(self.ending.is_some())
+    }
+
+    fn end_of_process(&self, how: WaitIdOptions) -> rustix::io::Result<Option<WaitIdStatus>> {
+        rustix::process::waitid(WaitId::PidFd(self.pidfd.as_fd()), WaitIdOptions::EXITED | how)
     }
 
     fn tell_end(&self) {
@@ -284,55 +292,10 @@ impl Drop for Child {
     }
 }
 
-impl From<ExitStatus> for Ending {
-    fn from(status: ExitStatus) -> Self {
-        Self { status: status.code(), signal: status.signal() }
+impl From<WaitIdStatus> for Ending {
+    fn from(status: WaitIdStatus) -> Self {
+        Self { status: status.exit_status(), signal: status.terminating_signal() }
     }
-}
-
-fn spawn(command: &Command, rules: &Rules, uses: &Uses) -> std::io::Result<(UnixStream, Child)> {
-    let (ours, theirs) = UnixStream::pair()?;
-    ours.set_read_timeout(Some(Duration::from_secs(30)))?;
-    ours.set_write_timeout(Some(Duration::from_secs(30)))?;
-    let mut process = std::process::Command::new(&rules.launcher.binary)
-        .args(&rules.launcher.args)
-        .env_clear()
-        .stdin(Stdio::from(OwnedFd::from(theirs)))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    let parts = streams(&mut process);
-    let (pidfd, streams) = match parts {
-        Ok(parts) => parts,
-        Err(error) => {
-            let _ = process.kill();
-            let _ = process.wait();
-            return Err(error);
-        }
-    };
-    let child = Child {
-        process,
-        pidfd,
-        name: command.program.clone(),
-        critical: rules.is_critical(&command.program),
-        rules: rules.clone(),
-        uses: uses.clone(),
-        began: Instant::now(),
-        streams,
-        kept: VecDeque::new(),
-        ending: None,
-        lost: false,
-    };
-    Ok((ours, child))
-}
-
-fn streams(process: &mut std::process::Child) -> std::io::Result<(OwnedFd, [Output; 2])> {
-    let missing = || std::io::Error::other("the program has no pipe");
-    let pid = i32::try_from(process.id()).ok().and_then(Pid::from_raw).ok_or_else(missing)?;
-    let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty())?;
-    let out = Output::of(process.stdout.take().ok_or_else(missing)?.into())?;
-    let err = Output::of(process.stderr.take().ok_or_else(missing)?.into())?;
-    Ok((pidfd, [out, err]))
 }
 
 fn millis(since: Instant) -> u64 {

@@ -1,6 +1,7 @@
-//! Programs: found on the host's fixed path, started through the launcher, watched to their own end.
+//! Programs: found on the host's fixed path, each watched from its start to its end.
 
 pub mod child;
+pub mod launch;
 pub mod life;
 pub mod link;
 pub mod output;

@@ -1,7 +1,6 @@
 //! What is started, and how this host starts it. It must not know who may start it.
 
 use super::path;
-use crate::launcher::Launcher;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,8 +21,6 @@ pub struct Command {
 /// How the host starts programs.
 #[derive(Debug, Clone)]
 pub struct Rules {
-    /// What starts them.
-    pub launcher: Launcher,
     /// Where they are looked for.
     pub path: Vec<PathBuf>,
     /// The environment beyond `LC_ALL=C` and `PATH`.
@@ -38,9 +35,8 @@ pub struct Rules {
 
 impl Rules {
     /// The usual path, no further environment, patience of 5 s (10 minutes for critical programs).
-    pub fn usual(launcher: Launcher) -> Self {
+    pub fn usual() -> Self {
         Self {
-            launcher,
             path: path::USUAL.iter().map(PathBuf::from).collect(),
             env: BTreeMap::new(),
             critical: Vec::new(),

@@ -1,5 +1,0 @@
-//! Stands in for the real binary's hidden subcommand that starts programs.
-
-fn main() -> std::process::ExitCode {
-    cutwater_host::launcher::main()
-}
