@@ -14,6 +14,7 @@ pub mod figures;
 pub mod grant;
 pub mod graph;
 mod history;
+pub mod mounting;
 pub mod names;
 pub mod partial;
 pub mod plan;

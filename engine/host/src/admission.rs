@@ -6,7 +6,6 @@
 
 mod connect;
 mod lvm;
-mod mounts;
 mod program;
 mod things;
 mod units;

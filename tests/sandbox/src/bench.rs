@@ -65,6 +65,7 @@ impl Bench {
             carried: vec!["/".into()],
             runs: PathBuf::from("/run/cutwater"),
             keeper: None,
+            at_call: None,
         });
         let (registry, rejected) =
             Registry::load(&runtime, &Cache::none(), &ground, &[("hostile", hostile)], &[]);

@@ -1,6 +1,6 @@
 //! The hostile plugin takes all the time, memory and words it can get, panics, and does not listen.
 
-use cutwater_core::answer::Probed;
+use cutwater_core::answer::{Answer, Probed};
 use cutwater_core::grant::Grants;
 use cutwater_core::policy::Policy;
 use cutwater_driver::ports::{Outcome, Report, StepRunner, Verb};
@@ -141,4 +141,14 @@ fn a_hold_whose_instance_died_is_broken_and_its_release_is_unknown() {
         (orphan.action, orphan.verb) = ("pause".into(), Verb::ReleaseOrphan);
         assert!(matches!(bench.make(orphan).outcome, Some(Outcome::Answer(_))));
     }
+}
+
+/// Sabotage: an answer that is taken as it comes.
+#[test]
+fn an_answer_that_is_not_of_the_steps_own_schema_is_no_success() {
+    let bench = bench();
+    let heard = bench.apply(json!([["lie"]]), &Grants::default(), &[]);
+    let Some(Outcome::Answer(Answer::Failed(failure))) = &heard.outcome else { panic!("{heard:?}") };
+    assert!(failure.message.contains("output/lie") && !failure.again, "{failure:?}");
+    still_works(&bench);
 }

@@ -4,6 +4,7 @@
 use crate::describe::StepType;
 use crate::effect::{Effect, HOLE_OPENS};
 use crate::grant::{Address, Grants, matches};
+use crate::mounting;
 use crate::partial::Partial;
 use crate::plan::PlanStep;
 use serde_json::Value;
@@ -44,6 +45,9 @@ pub(super) fn missing(of: &StepType, step: &PlanStep, input: &Partial, grants: &
 
 fn effect_missing(effect: &Effect, grants: &Grants, found: &mut BTreeSet<String>) {
     let text = |name: &str| effect.detail.get(name).and_then(Value::as_str).map(str::to_owned);
+    if effect.kind == "run" {
+        device_missing(effect, grants, found);
+    }
     match effect.kind.as_str() {
         // A service that the host's policy declares has programs of its own, admitted by `units`; a mount point brings
         // the two programs that mount and unmount.
@@ -72,6 +76,22 @@ fn effect_missing(effect: &Effect, grants: &Grants, found: &mut BTreeSet<String>
             }
         }
         _ => {}
+    }
+}
+
+/// A device that is mounted is written to, or at least read.
+fn device_missing(effect: &Effect, grants: &Grants, found: &mut BTreeSet<String>) {
+    let args = effect.detail.get("args").and_then(Value::as_array);
+    let args =
+        args.map(|args| args.iter().filter_map(|arg| arg.as_str().map(str::to_owned)).collect::<Vec<_>>());
+    let program = effect.detail.get("program").and_then(Value::as_str);
+    let line =
+        args.zip(program.filter(|&name| name == "mount")).map(|(args, name)| mounting::parse(name, &args));
+    let Some(Ok(line)) = line else { return };
+    if line.writes {
+        want_all("write", line.device, &[&grants.write], found);
+    } else {
+        want_all("read", line.device, &[&grants.read, &grants.write], found);
     }
 }
 

@@ -22,7 +22,6 @@ const FLAGS: &[&str] = &[
     "--nosuffix",
     "-r",
     "--resizefs",
-    "--merge",
     "--noheadings",
     "-t",
     "--test",

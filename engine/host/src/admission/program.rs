@@ -1,8 +1,9 @@
 //! Command lines: which only read, and which of the changing ones are granted and in the plan. It must not know how a
 //! program is found or started.
 
-use super::{Admitted, Denied, Rules, any, lvm, mounts};
+use super::{Admitted, Denied, Rules, any, lvm};
 use cutwater_core::effect::Effect;
+use cutwater_core::mounting;
 use cutwater_core::policy::Reader;
 use serde_json::{Value, json};
 
@@ -120,12 +121,7 @@ impl Rules {
     fn granted(&self, asked: &Program<'_>, what: &str) -> Result<(), Denied> {
         match asked.name {
             "systemctl" => return self.systemctl(asked.args, what),
-            "mount" | "umount" => {
-                return mounts::points(asked.name, asked.args)
-                    .map_err(|why| Denied::Unclear { what: what.to_owned(), why })?
-                    .iter()
-                    .try_for_each(|at| self.mount_point(at, what));
-            }
+            "mount" | "umount" => return self.mounting(asked, what),
             _ => {}
         }
         if !any(&self.grants.run, asked.name) {
@@ -148,6 +144,19 @@ impl Rules {
             }
         }
         Ok(())
+    }
+
+    /// The mount point by `mount`; the device by `write`, or by `read` where it is mounted read-only.
+    fn mounting(&self, asked: &Program<'_>, what: &str) -> Result<(), Denied> {
+        let line = mounting::parse(asked.name, asked.args)
+            .map_err(|why| Denied::Unclear { what: what.to_owned(), why })?;
+        line.points.iter().try_for_each(|at| self.mount_point(at, what))?;
+        let Some(device) = &line.device else { return Ok(()) };
+        if any(&self.grants.write, device) || !line.writes && any(&self.grants.read, device) {
+            return Ok(());
+        }
+        let key = if line.writes { "write" } else { "read" };
+        Err(not_granted(&format!("the device in {what}"), key, device))
     }
 
     fn mount_point(&self, at: &str, what: &str) -> Result<(), Denied> {

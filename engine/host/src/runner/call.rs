@@ -7,7 +7,8 @@ use crate::bindings::types;
 use crate::convert;
 use crate::instance::{COMPUTING, Instance, Trapped};
 use crate::state::Caller;
-use cutwater_core::answer::{Answer, Probed, Refusal};
+use cutwater_core::answer::{Answer, Failure, Probed, Refusal};
+use cutwater_core::schema::Type;
 use cutwater_driver::ports::{Call, Outcome, Report, Verb};
 use serde_json::Value;
 use std::sync::Arc;
@@ -36,6 +37,7 @@ fn run(shared: &Arc<Shared>, call: Call, reports: Sender<Report>, reply: Reply, 
     let id = call.id;
     let verb = call.verb.clone();
     let input = call.input.to_string();
+    let schema = output_schema(shared, &call);
     let opened = open(shared, call, reports.clone(), &flags);
     let (mut instance, context) = match opened {
         Ok(opened) => opened,
@@ -50,7 +52,7 @@ fn run(shared: &Arc<Shared>, call: Call, reports: Sender<Report>, reply: Reply, 
     }
     let outcome =
         perform(&mut instance, &verb, &context, &input).unwrap_or_else(|trapped| lost(&verb, &trapped.0));
-    let outcome = cleaned(&instance, outcome);
+    let outcome = cleaned(&instance, fitting(&schema, outcome));
     // Its children end and its streams close before anybody hears that it is over.
     drop(instance);
     shared.under.end(id);
@@ -123,6 +125,38 @@ fn perform(
             store_and(guest.call_release_orphan(&mut instance.store, context, input)?)
         }
         Verb::Take => Err(Trapped("a hold is taken elsewhere".into())),
+    }
+}
+
+/// What the step says that its output looks like.
+fn output_schema(shared: &Shared, call: &Call) -> Option<Type> {
+    let loaded = shared.registry.get(&call.plugin)?;
+    Type::from_schema(&loaded.plugin.steps.get(&call.action)?.output).ok()
+}
+
+/// An output that is not what the step says it is: nothing that comes later may rely on it, and what was done is undone.
+fn fitting(schema: &Option<Type>, outcome: Outcome) -> Outcome {
+    let (Outcome::Answer(Answer::Changed { output } | Answer::Unchanged { output })
+    | Outcome::Probed(Probed::Applied { output })) = &outcome
+    else {
+        return outcome;
+    };
+    let Some(Err(faults)) = schema.as_ref().map(|schema| schema.accepts(output)) else { return outcome };
+    let faults: Vec<_> = faults.iter().map(|(at, what)| format!("output{at}: {what}")).collect();
+    let message =
+        format!("a defect of the plugin: what it answered is not of its own schema; {}", faults.join("; "));
+    match outcome {
+        Outcome::Probed(_) => Outcome::Probed(Probed::CannotTell { why: message }),
+        Outcome::Answer(Answer::Unchanged { .. }) => {
+            Outcome::Answer(Answer::Refused(refusal("output", message, false)))
+        }
+        _ => Outcome::Answer(Answer::Failed(Failure {
+            code: "output".into(),
+            message,
+            left: "all that the step does".into(),
+            checkpoint: None,
+            again: false,
+        })),
     }
 }
 

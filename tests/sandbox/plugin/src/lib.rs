@@ -33,6 +33,10 @@ pub struct Output {
     /// For trying out large and deep answers.
     #[serde(default)]
     pub extra: Value,
+    /// A number where the schema says text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub lie: Option<u32>,
 }
 
 fn all(ctx: &Context<'_>, tries: &[Vec<String>]) -> Output {
@@ -44,7 +48,8 @@ fn all(ctx: &Context<'_>, tries: &[Vec<String>]) -> Output {
             one(ctx, &words, &mut extra).map_or_else(|fault| fault.code, |text| format!("ok {text}"))
         })
         .collect();
-    Output { told, extra }
+    let lie = (extra == "lie").then_some(7);
+    Output { told, extra, lie }
 }
 
 #[expect(clippy::panic, reason = "it is what the sandbox must survive")]
@@ -91,6 +96,10 @@ fn one(ctx: &Context<'_>, words: &[&str], extra: &mut Value) -> Result<String, F
         }
         ["large", bytes] => {
             *extra = json!("y".repeat(bytes.parse().unwrap_or(0)));
+            String::new()
+        }
+        ["lie"] => {
+            *extra = json!("lie");
             String::new()
         }
         ["deep", levels] => {
@@ -210,7 +219,7 @@ impl Hold for Pause {
     }
 
     fn release(_: &Context<'_>, held: &mut Kept, how: Ending) -> Answer<Output> {
-        Ok(Done::Changed(Output { told: vec![format!("{} {how:?}", held.asked)], extra: Value::Null }))
+        Ok(Done::Changed(Output { told: vec![format!("{} {how:?}", held.asked)], extra: Value::Null, lie: None }))
     }
 
     fn release_orphan(_: &Context<'_>, _: &Input) -> Answer<()> {
