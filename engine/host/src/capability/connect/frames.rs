@@ -38,7 +38,6 @@ pub struct Frontend {
     state: State,
     needs_tls: bool,
     part: Vec<u8>,
-    copying: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +51,7 @@ enum State {
 impl Frontend {
     /// A conversation that has not begun; with `needs_tls` it only begins inside TLS.
     pub fn new(needs_tls: bool) -> Self {
-        Self { state: State::Start { tls: false }, needs_tls, part: Vec::new(), copying: false }
+        Self { state: State::Start { tls: false }, needs_tls, part: Vec::new() }
     }
 
     /// Takes what the client says and gives what may be sent: whole messages, each statement admitted. On a fault
@@ -174,30 +173,21 @@ impl Frontend {
                 if !rest.is_empty() {
                     return Err(Fault::invalid("a query goes on after its end"));
                 }
-                admit(text)?;
-                self.copying = begins_with_copy(text);
-                Ok(())
+                admit(text)
             }
             b'P' => {
                 let (_, rest) = text(body)?;
                 let (text, _) = text(rest)?;
-                admit(text)?;
-                self.copying = begins_with_copy(text);
-                Ok(())
+                admit(text)
             }
             b'B' => without_parameters(body),
-            b'd' | b'c' | b'f' if self.copying => Ok(()),
-            b'd' | b'c' | b'f' => Err(Fault::denied("copied data without a COPY statement in the plan")),
+            b'd' | b'c' | b'f' => Err(Fault::denied("data that a COPY takes from here is in no plan")),
             // Describe, Execute, Close, Flush, Sync, Terminate; passwords and SASL, which nobody keeps.
             b'D' | b'E' | b'C' | b'H' | b'S' | b'X' | b'p' => Ok(()),
             b'F' => Err(Fault::denied("a function call by number shows no statement")),
             other => Err(Fault::denied(format!("a message of kind `{}` is not known", other.escape_ascii()))),
         }
     }
-}
-
-fn begins_with_copy(statement: &str) -> bool {
-    statement.trim_start().get(..4).is_some_and(|word| word.eq_ignore_ascii_case("copy"))
 }
 
 fn settings(mut body: &[u8]) -> Result<(), Fault> {

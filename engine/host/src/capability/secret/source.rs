@@ -2,7 +2,8 @@
 
 use crate::fault::Fault;
 use cutwater_core::policy::SecretSource;
-use std::os::unix::fs::MetadataExt;
+use std::fs::File;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Longest secret, in bytes.
@@ -32,7 +33,9 @@ fn credential_path(name: &str, credential: &str) -> Result<PathBuf, Fault> {
 
 fn from_file(name: &str, path: &Path) -> Result<String, Fault> {
     let what = || format!("secret `{name}` in {}", path.display());
-    let file = std::fs::File::open(path).map_err(|error| Fault::io(what(), error))?;
+    // A FIFO's other end is not waited for.
+    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
+    let file = file.map_err(|error| Fault::io(what(), error))?;
     let facts = file.metadata().map_err(|error| Fault::io(what(), error))?;
     if !facts.is_file() {
         return Err(Fault::denied(format!("{}: it is no plain file", what())));
@@ -58,6 +61,17 @@ mod tests {
         std::fs::write(&path, "swordfish\n").unwrap();
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
         assert_eq!(read("s", &SecretSource::File(path.display().to_string())).unwrap(), "swordfish");
+    }
+
+    #[test]
+    fn what_is_no_plain_file_is_refused_and_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("fifo");
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        for place in [path.as_path(), folder.path()] {
+            let fault = read("s", &SecretSource::File(place.display().to_string())).unwrap_err();
+            assert!(fault.message.contains("no plain file"), "{}", fault.message);
+        }
     }
 
     #[test]
