@@ -10,13 +10,16 @@ use crate::ground::Ground;
 use crate::runtime::Runtime;
 use crate::state::CallState;
 use cutwater_core::describe::{Catalog, Plugin};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use wasmtime::component::InstancePre;
 
 /// The largest component that is taken.
 const LARGEST: u64 = 32 << 20;
+
+/// The stack of a thread that compiles a component and asks it for its description.
+const STACK: usize = 8 << 20;
 
 /// Where a plugin comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,22 +126,23 @@ impl Registry {
         shipped: &[(&str, &[u8])],
         folders: &[PathBuf],
     ) -> (Self, Vec<Rejected>) {
-        let mut registry = Self::default();
-        let mut rejected = Vec::new();
-        let mut take = |origin: Origin, bytes: std::io::Result<std::borrow::Cow<'_, [u8]>>| {
-            let loaded = bytes
-                .map_err(LoadFault::from)
-                .and_then(|bytes| load(runtime, cache, ground, origin.clone(), &bytes));
-            if let Err(fault) = loaded.and_then(|loaded| registry.add(loaded)) {
-                rejected.push(Rejected { origin, fault });
+        let shipped = shipped.iter().map(|(_, bytes)| (Origin::Shipped, Some(*bytes)));
+        let files = folders.iter().flat_map(|folder| components(folder));
+        let mut found: VecDeque<Found<'_>> =
+            shipped.chain(files.map(|path| (Origin::File(path), None))).collect();
+        let at_once = std::thread::available_parallelism().map_or(1, usize::from);
+        let (mut registry, mut rejected) = (Self::default(), Vec::new());
+        while !found.is_empty() {
+            let few: Vec<_> = found.drain(..at_once.min(found.len())).collect();
+            let look = |origin: &Origin, bytes: Option<&[u8]>| match (bytes, origin) {
+                (None, Origin::File(path)) => load(runtime, cache, ground, origin.clone(), &read(path)?),
+                (bytes, _) => load(runtime, cache, ground, origin.clone(), bytes.unwrap_or_default()),
+            };
+            for (origin, loaded) in side_by_side(few, look) {
+                if let Err(fault) = loaded.and_then(|loaded| registry.add(loaded)) {
+                    rejected.push(Rejected { origin, fault });
+                }
             }
-        };
-        for (_, bytes) in shipped {
-            take(Origin::Shipped, Ok((*bytes).into()));
-        }
-        for path in folders.iter().flat_map(|folder| components(folder)) {
-            let bytes = read(&path).map(Into::into);
-            take(Origin::File(path), bytes);
         }
         (registry, rejected)
     }
@@ -166,6 +170,34 @@ impl Registry {
         self.plugins.insert(name, Arc::new(loaded));
         Ok(())
     }
+}
+
+/// A component inside the binary, with its bytes, or a file.
+type Found<'a> = (Origin, Option<&'a [u8]>);
+
+/// Each on a thread of its own: compiling, at the first start, takes a processor a second for each. In order.
+fn side_by_side<'a>(
+    few: Vec<Found<'a>>,
+    look: impl Fn(&Origin, Option<&'a [u8]>) -> Result<Loaded, LoadFault> + Sync,
+) -> Vec<(Origin, Result<Loaded, LoadFault>)> {
+    let look = &look;
+    std::thread::scope(|scope| {
+        let start = |(origin, bytes): Found<'a>| {
+            let of = origin.clone();
+            let thread = std::thread::Builder::new().name("plugin".into()).stack_size(STACK);
+            (origin, thread.spawn_scoped(scope, move || look(&of, bytes)))
+        };
+        let started: Vec<_> = few.into_iter().map(start).collect();
+        let panicked = |_| Err(LoadFault::NoComponent("looking at it ended in a panic".into()));
+        started
+            .into_iter()
+            .map(|(origin, thread)| {
+                let loaded =
+                    thread.map_err(LoadFault::from).and_then(|thread| thread.join().unwrap_or_else(panicked));
+                (origin, loaded)
+            })
+            .collect()
+    })
 }
 
 /// Looks at one component and takes it. What was compiled and passed the checks is kept in the cache.
