@@ -3,6 +3,7 @@
 use crate::append::{Append, Line};
 use crate::error::StoreError;
 use crate::history::{self, Lock, Summary};
+use crate::reserve::{self, Reserves};
 use crate::schema::{FORMAT, Found};
 use crate::writer::{self, Request, Wish};
 use crate::{locks, open, read};
@@ -10,7 +11,7 @@ use cutwater_core::event::{Event, Record};
 use cutwater_core::names::{RunId, Seq};
 use cutwater_driver::ports::{Journal, JournalError};
 use rusqlite::Connection;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -18,13 +19,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The journal's file, open. Many processes may have the same one open; within a process all threads share one of these.
 pub struct Store {
+    path: PathBuf,
     reader: Mutex<Connection>,
     writer: Writer,
 }
 
 enum Writer {
     Thread { requests: Option<Sender<Request>>, thread: Option<JoinHandle<()>> },
-    Newer(u32),
+    Newer { format: u32, by: String },
     None,
 }
 
@@ -34,12 +36,14 @@ impl Store {
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         let (connection, found) = open::for_writing(path)?;
         let (reader, writer) = match found {
-            Found::Newer(format) => (connection, Writer::Newer(format)),
+            Found::Newer { format, by } => (connection, Writer::Newer { format, by }),
             Found::Current => {
                 let (requests, received) = channel();
+                let reserves = Reserves::beside(path);
+                let writing = writer::Writer { connection, reserves };
                 let thread = std::thread::Builder::new()
                     .name("journal".to_owned())
-                    .spawn(move || writer::run(connection, &received))
+                    .spawn(move || writing.run(&received))
                     .map_err(|_| StoreError::WriterGone)?;
                 (
                     open::beside_writer(path)?,
@@ -47,7 +51,7 @@ impl Store {
                 )
             }
         };
-        Ok(Self { reader: Mutex::new(reader), writer })
+        Ok(Self { path: path.to_owned(), reader: Mutex::new(reader), writer })
     }
 
     /// Opens for reading what is there. `None`: there is no journal yet.
@@ -56,22 +60,26 @@ impl Store {
             return Ok(None);
         }
         let (reader, _) = open::for_reading(path)?;
-        Ok(Some(Self { reader: Mutex::new(reader), writer: Writer::None }))
+        Ok(Some(Self { path: path.to_owned(), reader: Mutex::new(reader), writer: Writer::None }))
     }
 
     /// Every run with its outcome, oldest first; no event is read.
     pub fn history(&self) -> Result<Vec<Summary>, JournalError> {
-        Ok(history::all(&self.reading()).map_err(StoreError::from)?)
+        history::all(&self.reading()).map_err(|error| self.told(error))
     }
 
     /// The runs without an end, or stopped part-way, oldest first.
     pub fn unfinished(&self) -> Result<Vec<Summary>, JournalError> {
-        Ok(history::unfinished(&self.reading()).map_err(StoreError::from)?)
+        history::unfinished(&self.reading()).map_err(|error| self.told(error))
     }
 
     /// Every lock that is held, by name.
     pub fn locks(&self) -> Result<Vec<Lock>, JournalError> {
-        Ok(locks::all(&self.reading()).map_err(StoreError::from)?)
+        Ok(locks::all(&self.reading()).map_err(|error| error.of_file(&self.path))?)
+    }
+
+    fn told(&self, error: rusqlite::Error) -> JournalError {
+        StoreError::from(error).of_file(&self.path).into()
     }
 
     fn reading(&self) -> MutexGuard<'_, Connection> {
@@ -82,7 +90,9 @@ impl Store {
         let requests = match &self.writer {
             Writer::Thread { requests: Some(requests), .. } => requests,
             Writer::Thread { requests: None, .. } => return Err(StoreError::WriterGone.into()),
-            Writer::Newer(found) => return Err(JournalError::Newer { found: *found, known: FORMAT }),
+            Writer::Newer { format, by } => {
+                return Err(JournalError::Newer { found: *format, known: FORMAT, by: by.clone() });
+            }
             Writer::None => return Err(StoreError::ReadOnly.into()),
         };
         let (reply, answer) = channel();
@@ -105,7 +115,9 @@ impl Journal for Store {
     }
 
     fn read(&self, run: &RunId, after: Seq) -> Result<Vec<Record>, JournalError> {
-        read::events(&mut self.reading(), run, after)
+        // Before the reading, for others may go on writing.
+        let acknowledged = reserve::acknowledged(&self.path, run);
+        read::events(&mut self.reading(), run, after, acknowledged)
     }
 
     fn runs(&self) -> Result<Vec<RunId>, JournalError> {
@@ -121,6 +133,10 @@ impl Journal for Store {
         let lines = events.iter().map(Line::new).collect::<Result<Vec<_>, _>>()?;
         let first = Append { run: run.clone(), expected: Seq(0), at, lines };
         self.ask(Wish::Begin(first, locks.to_vec()), true)
+    }
+
+    fn is_full(&self, run: &RunId) -> bool {
+        reserve::is_given_back(&self.path, run)
     }
 
     fn unlock(&self, run: &RunId) -> Result<(), JournalError> {
