@@ -82,6 +82,19 @@ pub enum StoreError {
         "the journal is damaged at the lock `{0}`, so nobody can tell who holds it: no lock is given; end or look at the runs that `cutwater runs --unfinished` lists"
     )]
     Lock(String),
+    /// The end of a run's history is gone, and with it perhaps locks.
+    #[error(
+        "the journal has lost the end of run {0}, or its place in the list of runs, so nobody can tell which locks are held, and none is given; look at the machine by hand, then restore the journal from a backup"
+    )]
+    LostEnd(String),
+    /// There is nothing in it, and there was.
+    #[error("{} is empty, and run {run} was in it; restore it and its -wal from a backup, or move its -reserve away to begin anew", path.display())]
+    Emptied {
+        /// Which.
+        path: PathBuf,
+        /// One of its runs.
+        run: String,
+    },
     /// The part of the file that all runs share is damaged.
     #[error("{} is damaged in a part that all runs share; copy it and its -wal away before anything else touches them, then restore it from a backup or with the `.recover` of sqlite3", path.display())]
     Damaged {
@@ -123,10 +136,12 @@ impl StoreError {
     pub fn of_file(self, path: &Path) -> Self {
         match self {
             Self::Database(source)
-                if matches!(
-                    source.sqlite_error_code(),
-                    Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-                ) =>
+                // Our statements never change: where one of them means nothing, the tables' own text is damaged.
+                if matches!(*source, rusqlite::Error::SqlInputError { .. })
+                    || matches!(
+                        source.sqlite_error_code(),
+                        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+                    ) =>
             {
                 Self::Damaged { path: path.to_owned(), source }
             }
@@ -160,11 +175,12 @@ pub enum Fault {
     All(StoreError),
 }
 
-impl From<Fault> for JournalError {
-    fn from(fault: Fault) -> Self {
-        match fault {
-            Fault::Own(error) => error,
-            Fault::All(error) => error.into(),
+impl Fault {
+    /// For the caller, with the file's name where it is the file's own damage.
+    pub fn of_file(self, path: &Path) -> JournalError {
+        match self {
+            Self::Own(error) => error,
+            Self::All(error) => error.of_file(path).into(),
         }
     }
 }

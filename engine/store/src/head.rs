@@ -8,6 +8,7 @@ use cutwater_core::names::RunId;
 use cutwater_driver::ports::JournalError;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
+use std::collections::HashSet;
 
 /// The row.
 #[derive(Debug, Clone, PartialEq)]
@@ -104,12 +105,23 @@ pub fn find(connection: &Connection, run: &RunId) -> Result<Option<Head>, Fault>
     }
 }
 
-/// Every row, oldest first.
+/// Every row, oldest first; then the runs that only the index knows, whose rows are gone.
 pub fn all(connection: &Connection) -> Result<Vec<Result<Head, Broken>>, rusqlite::Error> {
-    connection
+    let mut rows = connection
         .prepare_cached(&format!("select {COLUMNS} from runs order by key"))?
         .query_map([], |row| Ok(proven(row)))?
-        .collect()
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut index = connection.prepare_cached("select id from runs indexed by sqlite_autoindex_runs_1")?;
+    let indexed: Vec<String> = index.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let there: HashSet<&str> = rows.iter().flatten().map(|head| head.id.as_str()).collect();
+    let gone: Vec<String> = indexed.iter().filter(|id| !there.contains(id.as_str())).cloned().collect();
+    for id in gone {
+        let known = rows.iter().any(|row| matches!(row, Err(broken) if broken.id == id));
+        if !known {
+            rows.push(Err(Broken { id, what: "its row in the list of runs is gone".to_owned() }));
+        }
+    }
+    Ok(rows)
 }
 
 /// Writes it: a new row, and its key, where that is 0.

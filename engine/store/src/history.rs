@@ -87,7 +87,8 @@ impl Summary {
         }
     }
 
-    fn of_broken(row: Broken) -> Self {
+    /// Of a row that cannot be proven, or is gone.
+    pub(crate) fn of_broken(row: Broken) -> Self {
         Self {
             run: RunId::new(row.id),
             name: String::new(),

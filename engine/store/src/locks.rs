@@ -1,20 +1,41 @@
 //! The locks: rows that outlive a crash. It must not know what a lock's name stands for.
 
 use crate::error::{Fault, StoreError};
-use crate::head;
+use crate::head::{self, Head};
 use crate::history::Lock;
 use crate::sum::{SUM_BYTES, row_sum};
-use cutwater_core::names::RunId;
+use cutwater_core::names::{RunId, Seq};
 use cutwater_driver::ports::JournalError;
 use rusqlite::{Connection, params};
+use std::collections::HashMap;
+
+/// A lock's row, proven; its holder only where that run's row is.
+struct Held {
+    name: String,
+    key: i64,
+    since: i64,
+    holder: Option<Head>,
+}
 
 /// Takes all or none. A lock of a run that has ended is free: its owner died between the end and the unlocking.
-/// What the run already has stays. While any lock cannot be proven, none is given.
-pub fn lock(connection: &Connection, run: &RunId, names: &[String], at: i64) -> Result<(), Fault> {
+/// What the run already has stays. While any lock cannot be proven, or a run has lost its end, none is given.
+pub fn lock(
+    connection: &Connection,
+    run: &RunId,
+    names: &[String],
+    at: i64,
+    acknowledged: &HashMap<RunId, Seq>,
+) -> Result<(), Fault> {
     let mine = head::find(connection, run)?.ok_or_else(|| JournalError::NoRun(run.clone()))?;
-    for held in all(connection)? {
-        if held.run != *run && names.contains(&held.name) && is_open(connection, &held.run)? {
-            return Err(JournalError::Locked { name: held.name, holder: held.run }.into());
+    if names.is_empty() {
+        return Ok(());
+    }
+    for held in proven(connection, acknowledged)? {
+        // A run whose row is damaged may well be open.
+        let is_open = held.holder.as_ref().is_none_or(Head::is_unfinished);
+        if held.key != mine.key && is_open && names.contains(&held.name) {
+            let holder = held.holder.map_or_else(|| "whose row is damaged".to_owned(), |head| head.id);
+            return Err(JournalError::Locked { name: held.name, holder: RunId::new(holder) }.into());
         }
     }
     for name in names {
@@ -29,15 +50,6 @@ pub fn lock(connection: &Connection, run: &RunId, names: &[String], at: i64) -> 
     Ok(())
 }
 
-/// A run whose row is damaged may well be open.
-fn is_open(connection: &Connection, run: &RunId) -> Result<bool, Fault> {
-    match head::find(connection, run) {
-        Ok(found) => Ok(found.is_some_and(|head| head.is_unfinished())),
-        Err(Fault::Own(_)) => Ok(true),
-        Err(fault) => Err(fault),
-    }
-}
-
 /// Gives them all back; none is fine.
 pub fn unlock(connection: &Connection, run: &RunId) -> Result<(), Fault> {
     connection
@@ -47,24 +59,32 @@ pub fn unlock(connection: &Connection, run: &RunId) -> Result<(), Fault> {
 }
 
 /// Every lock that is held, by name.
-pub fn all(connection: &Connection) -> Result<Vec<Lock>, StoreError> {
-    let mut rows = connection.prepare_cached(
-        "select locks.name, locks.run, locks.since, locks.sum, runs.id
-         from locks left join runs on runs.key = locks.run order by locks.name",
-    )?;
-    let mut locks = Vec::new();
+pub fn all(connection: &Connection, acknowledged: &HashMap<RunId, Seq>) -> Result<Vec<Lock>, StoreError> {
+    let lock = |held: Held| match held.holder {
+        Some(head) => Ok(Lock { name: held.name, run: RunId::new(head.id), since: held.since }),
+        None => Err(StoreError::Lock(held.name)),
+    };
+    proven(connection, acknowledged)?.into_iter().map(lock).collect()
+}
+
+fn proven(connection: &Connection, acknowledged: &HashMap<RunId, Seq>) -> Result<Vec<Held>, StoreError> {
+    let heads: Vec<Head> = head::all(connection)?.into_iter().flatten().collect();
+    for (run, last) in acknowledged {
+        let head = heads.iter().find(|head| head.id == run.as_str());
+        if head.is_none_or(|head| head.last < last.0) {
+            return Err(StoreError::LostEnd(run.to_string()));
+        }
+    }
+    let mut rows = connection.prepare_cached("select name, run, since, sum from locks order by name")?;
     let mut found = rows.query([])?;
+    let mut locks = Vec::new();
     while let Some(row) = found.next()? {
         let (name, key, since): (String, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         if row.get::<_, Vec<u8>>(3)? != lock_sum(&name, key, since) {
             return Err(StoreError::Lock(name));
         }
-        let holder: Option<String> = row.get(4)?;
-        locks.push(Lock {
-            run: RunId::new(holder.ok_or_else(|| StoreError::Lock(name.clone()))?),
-            name,
-            since,
-        });
+        let holder = heads.iter().find(|head| head.key == key).cloned();
+        locks.push(Held { name, key, since, holder });
     }
     Ok(locks)
 }

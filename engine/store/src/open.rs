@@ -7,8 +7,9 @@ use crate::error::StoreError;
 use crate::head;
 use crate::reserve::{self, Reserves};
 use crate::schema::{self, Found};
-use cutwater_core::names::RunId;
+use cutwater_core::names::Seq;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use std::collections::HashMap;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -25,7 +26,7 @@ pub fn for_writing(path: &Path) -> Result<(Connection, Found), StoreError> {
     make_file(path)?;
     in_what_room_there_is(path, || {
         let (reading, found) = look(path)?;
-        if found != Found::Current {
+        if matches!(found, Found::Newer { .. }) {
             return Ok((reading, found));
         }
         drop(reading);
@@ -39,15 +40,16 @@ pub fn for_writing(path: &Path) -> Result<(Connection, Found), StoreError> {
     })
 }
 
-/// Reserves of runs that are over, left by whoever died before removing them. In a transaction that may write, so that
-/// no run begins meanwhile; while a run's row is damaged nobody can tell whose they are.
+/// Reserves of runs that are over, or that never came to be. In a transaction that may write, so that no run begins
+/// meanwhile; while a run's row is damaged nobody can tell whose they are.
 fn sweep(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     let alone = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     if let Ok(rows) = head::all(&alone)
         && let Ok(heads) = rows.into_iter().collect::<Result<Vec<_>, _>>()
     {
-        let open = heads.iter().filter(|head| head.is_unfinished()).map(|head| RunId::new(&*head.id));
-        Reserves::beside(path).sweep(&open.collect::<Vec<_>>());
+        let ends: HashMap<&str, _> =
+            heads.iter().map(|head| (head.id.as_str(), (Seq(head.last), head.is_unfinished()))).collect();
+        Reserves::beside(path).sweep(|run| ends.get(run.as_str()).copied());
     }
     Ok(())
 }

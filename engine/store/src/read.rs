@@ -1,6 +1,6 @@
 //! Reading a run back, with proof that it is what was written. It must not fold events.
 
-use crate::error::StoreError;
+use crate::error::{Fault, StoreError};
 use crate::head::{self, at_place, damaged};
 use crate::sum::sum;
 use cutwater_core::event::{EVENT_FORMAT, Event, Record};
@@ -24,9 +24,9 @@ pub fn events(
     run: &RunId,
     after: Seq,
     acknowledged: Option<Seq>,
-) -> Result<Vec<Record>, JournalError> {
+) -> Result<Vec<Record>, Fault> {
     let snapshot = connection.transaction().map_err(StoreError::from)?;
-    let Some(head) = head::find(&snapshot, run)? else { return Err(JournalError::NoRun(run.clone())) };
+    let Some(head) = head::find(&snapshot, run)? else { return Err(no_run(run, acknowledged)) };
     let mut records = Vec::new();
     let mut next = after.0 + 1;
     let mut rows = snapshot
@@ -43,7 +43,7 @@ pub fn events(
         next += 1;
     }
     if next <= head.last {
-        return Err(damaged(run, next, format!("it is missing, and {} were written", head.last)));
+        return Err(damaged(run, next, format!("it is missing, and {} were written", head.last)).into());
     }
     match acknowledged {
         Some(acknowledged) if acknowledged.0 > head.last => {
@@ -51,9 +51,22 @@ pub fn events(
                 "it is missing, and {} were on the disk: the end of the journal was lost",
                 acknowledged.0
             );
-            Err(damaged(run, head.last + 1, what))
+            Err(damaged(run, head.last + 1, what).into())
         }
         _ => Ok(records),
+    }
+}
+
+/// A run that is known to have been on the disk is not one that never was.
+fn no_run(run: &RunId, acknowledged: Option<Seq>) -> Fault {
+    match acknowledged {
+        Some(Seq(last)) if last > 0 => damaged(
+            run,
+            1,
+            format!("it is gone, and {last} were on the disk: the end of the journal was lost"),
+        )
+        .into(),
+        _ => JournalError::NoRun(run.clone()).into(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What an unfinished run keeps beside the journal's file: room on the same file system, so that its undo can be written
 //! when nothing else can, and how far its history was on the disk. It must not know SQL.
 //!
-//! A file for each run in `JOURNAL-reserve/`, its name made from the run's: a block with {room, last event, checksum},
+//! A file for each run in `JOURNAL-reserve/`, its name made from the run's: a block with {room, last event, checksum, name},
 //! then the room, allocated and never read. Giving the room back moves it into the write-ahead log, block by block and
 //! at once, so that whoever fills the file system cannot take much of it. The log is the one file of the journal that may be
 //! opened beside SQLite: it carries no locks.
@@ -11,7 +11,7 @@ use crate::sum::{SUM_BYTES, row_sum};
 use cutwater_core::names::{RunId, Seq};
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
 use rustix::io::Errno;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -19,6 +19,9 @@ use std::sync::Arc;
 
 /// The first part of a file, never given back.
 const BLOCK: u64 = 4096;
+
+/// Where the run's name stands in it, after its length.
+const NAME_AT: usize = 24 + SUM_BYTES;
 
 /// For the log as it may stand when the disk is full (SQLite empties it after a thousand pages), for opening the journal
 /// anew, and for the answers of what is under way.
@@ -49,6 +52,12 @@ pub struct Reserves {
 struct Reserve {
     file: File,
     room: u64,
+}
+
+struct Block {
+    run: RunId,
+    room: u64,
+    last: Seq,
 }
 
 impl Reserves {
@@ -136,17 +145,39 @@ impl Reserves {
         }
     }
 
-    /// Of a run that is over, or never began.
+    /// See [`acknowledged`].
+    pub fn acknowledged(&self) -> HashMap<RunId, Seq> {
+        acknowledged(&self.journal)
+    }
+
+    /// Of a run that is over with this event. The block stays until the journal is opened anew: should the end be lost
+    /// meanwhile, it tells.
+    pub fn release(&mut self, run: &RunId, last: Seq) {
+        self.note(run, last);
+        if let Some(Some(reserve)) = self.open.remove(run) {
+            let _kept_too_long = reserve.file.set_len(BLOCK);
+        }
+    }
+
+    /// Of a run that never began.
     pub fn remove(&mut self, run: &RunId) {
         self.open.remove(run);
         let _none_there = std::fs::remove_file(path_of(&self.journal, run));
     }
 
-    /// Removes what belongs to none of these.
-    pub fn sweep(&self, unfinished: &[RunId]) {
-        let kept: BTreeSet<PathBuf> = unfinished.iter().map(|run| path_of(&self.journal, run)).collect();
-        for path in files(&self.journal).filter(|path| !kept.contains(path)) {
-            let _somebody_did = std::fs::remove_file(path);
+    /// Removes those that no run needs: `last` tells where an unfinished run's history ends, and where one that is over does.
+    pub fn sweep(&self, last: impl Fn(&RunId) -> Option<(Seq, bool)>) {
+        for path in files(&self.journal) {
+            let useless = match File::open(&path).ok().and_then(|file| read_block(&file)) {
+                None => true,
+                Some(block) => match last(&block.run) {
+                    None => block.last == Seq(0),
+                    Some((last, unfinished)) => !unfinished && block.last <= last,
+                },
+            };
+            if useless {
+                let _somebody_did = std::fs::remove_file(path);
+            }
         }
     }
 
@@ -164,17 +195,22 @@ impl Reserves {
     }
 }
 
-/// How far the run's history was on the disk for certain; none where that is not known.
-pub fn acknowledged(journal: &Path, run: &RunId) -> Option<Seq> {
-    let file = File::open(path_of(journal, run)).ok()?;
-    read_block(&file, run).map(|(_, last)| last)
+/// How far each run's history was on the disk for certain, of those of which that is known.
+pub fn acknowledged(journal: &Path) -> HashMap<RunId, Seq> {
+    let blocks = files(journal).filter_map(|path| read_block(&File::open(path).ok()?));
+    blocks.filter(|block| block.last > Seq(0)).map(|block| (block.run, block.last)).collect()
+}
+
+/// Of one run.
+pub fn acknowledged_of(journal: &Path, run: &RunId) -> Option<Seq> {
+    read_block(&File::open(path_of(journal, run)).ok()?).map(|block| block.last)
 }
 
 /// Whether the run has had to give its room back, or lend some of it.
 pub fn is_given_back(journal: &Path, run: &RunId) -> bool {
     let Ok(file) = File::open(path_of(journal, run)) else { return false };
-    let Some((room, _)) = read_block(&file, run) else { return false };
-    file.metadata().is_ok_and(|meta| meta.len() < BLOCK + room)
+    let Some(block) = read_block(&file) else { return false };
+    file.metadata().is_ok_and(|meta| meta.len() < BLOCK + block.room)
 }
 
 /// For opening the journal where nothing is free: cuts a little off the largest reserve. Whether there was any.
@@ -190,7 +226,7 @@ pub fn lend(journal: &Path) -> bool {
 
 fn open_to_write(journal: &Path, run: &RunId) -> Option<Reserve> {
     let file = OpenOptions::new().read(true).write(true).open(path_of(journal, run)).ok()?;
-    let (room, _) = read_block(&file, run)?;
+    let room = read_block(&file)?.room;
     Some(Reserve { file, room })
 }
 
@@ -216,20 +252,25 @@ fn allocate(file: &File, length: u64) -> std::io::Result<()> {
     }
 }
 
-fn block(run: &RunId, room: u64, last: Seq) -> [u8; 16 + SUM_BYTES] {
-    let mut bytes = [0; 16 + SUM_BYTES];
-    bytes[..8].copy_from_slice(&room.to_le_bytes());
-    bytes[8..16].copy_from_slice(&last.0.to_le_bytes());
-    bytes[16..].copy_from_slice(&block_sum(run, room, last));
+fn block(run: &RunId, room: u64, last: Seq) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(NAME_AT + run.as_str().len());
+    bytes.extend(room.to_le_bytes());
+    bytes.extend(last.0.to_le_bytes());
+    bytes.extend(block_sum(run, room, last));
+    bytes.extend((run.as_str().len() as u64).to_le_bytes());
+    bytes.extend(run.as_str().as_bytes());
     bytes
 }
 
-fn read_block(file: &File, run: &RunId) -> Option<(u64, Seq)> {
-    let mut bytes = [0; 16 + SUM_BYTES];
+/// A block that does not agree with its checksum says nothing.
+fn read_block(file: &File) -> Option<Block> {
+    let mut bytes = [0; BLOCK as usize];
     file.read_exact_at(&mut bytes, 0).ok()?;
     let number = |at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
-    let (room, last) = (number(0)?, Seq(number(8)?));
-    (bytes[16..] == block_sum(run, room, last)).then_some((room, last))
+    let (room, last, name) = (number(0)?, Seq(number(8)?), number(NAME_AT - 8)?);
+    let name = bytes.get(NAME_AT..NAME_AT.checked_add(usize::try_from(name).ok()?)?)?;
+    let run = RunId::new(std::str::from_utf8(name).ok()?);
+    (bytes[16..16 + SUM_BYTES] == block_sum(&run, room, last)).then_some(Block { run, room, last })
 }
 
 fn block_sum(run: &RunId, room: u64, last: Seq) -> [u8; SUM_BYTES] {

@@ -4,6 +4,7 @@
 //! meaning of those that are here.
 
 use crate::error::StoreError;
+use crate::reserve;
 use rusqlite::Connection;
 use std::path::Path;
 
@@ -66,6 +67,8 @@ const MIGRATIONS: [&str; FORMAT as usize] = ["
 /// What the file is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
+    /// Nothing was ever written.
+    Empty,
     /// Made by this format, or brought to it.
     Current,
     /// Made by a newer one: read, never written.
@@ -84,6 +87,12 @@ pub fn look(connection: &Connection, path: &Path) -> Result<Found, StoreError> {
     let tables: i64 = connection.query_row("select count(*) from sqlite_schema", [], |row| row.get(0))?;
     if tables > 0 && application != APPLICATION {
         return Err(StoreError::Foreign { path: path.to_owned() });
+    }
+    if tables == 0 {
+        return match reserve::acknowledged(path).into_keys().min() {
+            Some(run) => Err(StoreError::Emptied { path: path.to_owned(), run: run.to_string() }),
+            None => Ok(Found::Empty),
+        };
     }
     if version <= FORMAT {
         return Ok(Found::Current);

@@ -2,6 +2,7 @@
 
 use crate::append::{Append, Line};
 use crate::error::StoreError;
+use crate::head::{self, Broken};
 use crate::history::{self, Lock, Summary};
 use crate::reserve::{self, Reserves};
 use crate::schema::{FORMAT, Found};
@@ -37,7 +38,7 @@ impl Store {
         let (connection, found) = open::for_writing(path)?;
         let (reader, writer) = match found {
             Found::Newer { format, by } => (connection, Writer::Newer { format, by }),
-            Found::Current => {
+            Found::Current | Found::Empty => {
                 let (requests, received) = channel();
                 let reserves = Reserves::beside(path);
                 let writing = writer::Writer { connection, reserves };
@@ -59,23 +60,50 @@ impl Store {
         if !path.exists() {
             return Ok(None);
         }
-        let (reader, _) = open::for_reading(path)?;
+        let (reader, found) = open::for_reading(path)?;
+        if found == Found::Empty {
+            return Ok(None);
+        }
         Ok(Some(Self { path: path.to_owned(), reader: Mutex::new(reader), writer: Writer::None }))
     }
 
     /// Every run with its outcome, oldest first; no event is read.
     pub fn history(&self) -> Result<Vec<Summary>, JournalError> {
-        history::all(&self.reading()).map_err(|error| self.told(error))
+        self.listed(history::all)
     }
 
     /// The runs without an end, or stopped part-way, oldest first.
     pub fn unfinished(&self) -> Result<Vec<Summary>, JournalError> {
-        history::unfinished(&self.reading()).map_err(|error| self.told(error))
+        self.listed(history::unfinished)
     }
 
     /// Every lock that is held, by name.
     pub fn locks(&self) -> Result<Vec<Lock>, JournalError> {
-        Ok(locks::all(&self.reading()).map_err(|error| error.of_file(&self.path))?)
+        let acknowledged = reserve::acknowledged(&self.path);
+        Ok(locks::all(&self.reading(), &acknowledged).map_err(|error| error.of_file(&self.path))?)
+    }
+
+    /// A list, with what the reserves know of lost ends; they are asked before the rows, for others may go on writing.
+    fn listed(
+        &self,
+        list: fn(&Connection) -> Result<Vec<Summary>, rusqlite::Error>,
+    ) -> Result<Vec<Summary>, JournalError> {
+        let acknowledged = reserve::acknowledged(&self.path);
+        let reading = self.reading();
+        let mut summaries = list(&reading).map_err(|error| self.told(error))?;
+        for (run, last) in acknowledged {
+            let row = summaries.iter_mut().find(|summary| summary.run == run);
+            let what = || format!("{} events were on the disk: the end of the journal was lost", last.0);
+            match row {
+                Some(row) if row.last < last && row.damage.is_none() => row.damage = Some(what()),
+                Some(_) => {}
+                None if head::find(&reading, &run).is_ok_and(|head| head.is_none()) => {
+                    summaries.push(Summary::of_broken(Broken { id: run.to_string(), what: what() }));
+                }
+                None => {}
+            }
+        }
+        Ok(summaries)
     }
 
     fn told(&self, error: rusqlite::Error) -> JournalError {
@@ -116,8 +144,8 @@ impl Journal for Store {
 
     fn read(&self, run: &RunId, after: Seq) -> Result<Vec<Record>, JournalError> {
         // Before the reading, for others may go on writing.
-        let acknowledged = reserve::acknowledged(&self.path, run);
-        read::events(&mut self.reading(), run, after, acknowledged)
+        let acknowledged = reserve::acknowledged_of(&self.path, run);
+        read::events(&mut self.reading(), run, after, acknowledged).map_err(|fault| fault.of_file(&self.path))
     }
 
     fn runs(&self) -> Result<Vec<RunId>, JournalError> {

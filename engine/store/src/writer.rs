@@ -112,7 +112,9 @@ impl Writer {
         for (place, request) in batch.iter().enumerate() {
             let answer = written.as_ref().ok().and_then(|answers| answers.get(place));
             match (&request.wish, answer) {
-                (Wish::Append(append), Some(Ok(_))) if append.ends() => self.reserves.remove(&append.run),
+                (Wish::Append(append), Some(Ok(last))) if append.ends() && request.durable => {
+                    self.reserves.release(&append.run, *last);
+                }
                 (Wish::Append(append) | Wish::Begin(append, _), Some(Ok(last))) if request.durable => {
                     self.reserves.note(&append.run, *last);
                 }
@@ -177,7 +179,10 @@ fn grant(connection: &Connection, reserves: &mut Reserves, wish: &Wish) -> Resul
         Wish::Begin(first, locks) => {
             connection.execute_batch("savepoint begin_run")?;
             let begun = append::append(connection, first)
-                .and_then(|seq| locks::lock(connection, &first.run, locks, first.at).map(|()| seq))
+                .and_then(|seq| {
+                    locks::lock(connection, &first.run, locks, first.at, &reserves.acknowledged())
+                        .map(|()| seq)
+                })
                 .and_then(|seq| {
                     reserves.make(&first.run, room(first)).map_err(|error| Fault::Own(error.into()))?;
                     Ok(seq)
@@ -188,7 +193,9 @@ fn grant(connection: &Connection, reserves: &mut Reserves, wish: &Wish) -> Resul
             connection.execute_batch("release begin_run")?;
             begun
         }
-        Wish::Lock(run, names, at) => locks::lock(connection, run, names, *at).map(|()| Seq(0)),
+        Wish::Lock(run, names, at) => {
+            locks::lock(connection, run, names, *at, &reserves.acknowledged()).map(|()| Seq(0))
+        }
         Wish::Unlock(run) => locks::unlock(connection, run).map(|()| Seq(0)),
     }
 }
