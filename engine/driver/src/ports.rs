@@ -40,6 +40,10 @@ pub trait Journal: Send + Sync {
         }
         begun
     }
+    /// Whether its place is full, so that the run is written into room that was kept for its undo.
+    fn is_full(&self, _run: &RunId) -> bool {
+        false
+    }
     /// Gives the run's locks back.
     fn unlock(&self, run: &RunId) -> Result<(), JournalError>;
 }
@@ -69,15 +73,17 @@ pub enum JournalError {
     #[error("there is no run {0}")]
     NoRun(RunId),
     /// A newer Cutwater wrote it: it can be read, never written.
-    #[error("the journal was written by a newer Cutwater (format {found}, this one writes {known})")]
+    #[error("the journal was written by {by} (format {found}, this one writes {known})")]
     Newer {
         /// Format of the file.
         found: u32,
         /// Format of this program.
         known: u32,
+        /// Who wrote it, with its version where that is known.
+        by: String,
     },
-    /// The disk is full, or the file cannot be written.
-    #[error("the journal cannot be written")]
+    /// The disk is full, or the file cannot be read or written.
+    #[error("the journal cannot be used")]
     Storage(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// What is stored is not what was written.
     #[error("run {run} is damaged at event {at}: {what}")]

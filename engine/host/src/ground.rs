@@ -28,7 +28,13 @@ pub struct Ground {
     pub runs: PathBuf,
     /// The guard of this process, into whose hands a mount goes before it is frozen. Nothing is frozen without.
     pub keeper: Option<Arc<dyn Keeper>>,
+    /// A fault hook: told the capability's name at each guest's call of one, before anything of it is done. Those that reach
+    /// nothing outside the sandbox (log, progress, clock, random) are not told.
+    pub at_call: Option<AtCall>,
 }
+
+/// See [`Ground::at_call`].
+pub type AtCall = Box<dyn Fn(&'static str) + Send + Sync>;
 
 /// The system's own clock.
 pub struct SystemClock;

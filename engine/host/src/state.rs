@@ -68,6 +68,14 @@ impl CallState {
         Self { id, caller, rules, ground, uses, stop, table, limits, reports }
     }
 
+    /// A guest calls `capability`; nothing of what it asks is looked at yet.
+    pub fn called(&mut self, capability: &'static str) -> &mut Self {
+        if let Some(told) = &self.ground.at_call {
+            told(capability);
+        }
+        self
+    }
+
     /// Journals a use: `{capability, …}`. Durable with the next durable event at the latest.
     pub fn used(&self, what: Value) {
         self.uses.tell(what);

@@ -1,7 +1,8 @@
 //! What can go wrong beneath the journal's own errors. It must not decide what the caller does about it.
 
 use cutwater_driver::ports::JournalError;
-use std::path::PathBuf;
+use rusqlite::ErrorCode;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The cause inside [`JournalError::Storage`]; shared, because one failed commit answers many callers.
@@ -55,6 +56,54 @@ pub enum StoreError {
         /// Which.
         path: PathBuf,
     },
+    /// A run cannot begin: neither its journal nor its undo would be sure to fit.
+    #[error(
+        "a new run needs {} at {} for its journal and its undo, and {} are free; make room there, or move the journal with --root",
+        mebibytes(*needed), folder.display(), mebibytes(*free)
+    )]
+    NoRoom {
+        /// Where.
+        folder: PathBuf,
+        /// Bytes.
+        needed: u64,
+        /// Bytes.
+        free: u64,
+    },
+    /// A run that has begun finds no room, its reserve included.
+    #[error("{} is full ({} are free) and the run's reserve is used up; make room there", folder.display(), mebibytes(*free))]
+    Full {
+        /// Where.
+        folder: PathBuf,
+        /// Bytes.
+        free: u64,
+    },
+    /// What is stored of the locks is not what was written.
+    #[error(
+        "the journal is damaged at the lock `{0}`, so nobody can tell who holds it: no lock is given; end or look at the runs that `cutwater runs --unfinished` lists"
+    )]
+    Lock(String),
+    /// The end of a run's history is gone, and with it perhaps locks.
+    #[error(
+        "the journal has lost the end of run {0}, or its place in the list of runs, so nobody can tell which locks are held, and none is given; look at the machine by hand, then restore the journal from a backup"
+    )]
+    LostEnd(String),
+    /// There is nothing in it, and there was.
+    #[error("{} is empty, and run {run} was in it; restore it and its -wal from a backup, or move its -reserve away to begin anew", path.display())]
+    Emptied {
+        /// Which.
+        path: PathBuf,
+        /// One of its runs.
+        run: String,
+    },
+    /// The part of the file that all runs share is damaged.
+    #[error("{} is damaged in a part that all runs share; copy it and its -wal away before anything else touches them, then restore it from a backup or with the `.recover` of sqlite3", path.display())]
+    Damaged {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Arc<rusqlite::Error>,
+    },
     /// SQLite did not do it.
     #[error("the database refused")]
     Database(#[source] Arc<rusqlite::Error>),
@@ -73,6 +122,36 @@ pub enum StoreError {
     /// It was opened for reading.
     #[error("the journal was opened for reading only")]
     ReadOnly,
+}
+
+impl StoreError {
+    /// Whether it is the file system that has no room.
+    pub fn is_full(&self) -> bool {
+        let Self::Database(cause) = self else { return false };
+        let Some(cause) = cause.sqlite_error() else { return false };
+        cause.code == ErrorCode::DiskFull || cause.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE
+    }
+
+    /// With the file's name, where it is the file's own damage.
+    pub fn of_file(self, path: &Path) -> Self {
+        match self {
+            Self::Database(source)
+                // Our statements never change: where one of them means nothing, the tables' own text is damaged.
+                if matches!(*source, rusqlite::Error::SqlInputError { .. })
+                    || matches!(
+                        source.sqlite_error_code(),
+                        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+                    ) =>
+            {
+                Self::Damaged { path: path.to_owned(), source }
+            }
+            other => other,
+        }
+    }
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
 }
 
 impl From<rusqlite::Error> for StoreError {
@@ -94,6 +173,22 @@ pub enum Fault {
     Own(JournalError),
     /// Nothing of the batch is kept.
     All(StoreError),
+}
+
+impl Fault {
+    /// For the caller, with the file's name where it is the file's own damage.
+    pub fn of_file(self, path: &Path) -> JournalError {
+        match self {
+            Self::Own(error) => error,
+            Self::All(error) => error.of_file(path).into(),
+        }
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(source: StoreError) -> Self {
+        Self::All(source)
+    }
 }
 
 impl From<rusqlite::Error> for Fault {

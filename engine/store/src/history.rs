@@ -1,8 +1,9 @@
 //! The list of runs without their events. It must not load a plan.
 
+use crate::head::{self, Broken, Head};
 use cutwater_core::event::Outcome;
 use cutwater_core::names::{Epoch, RunId, Seq};
-use rusqlite::{Connection, Row};
+use rusqlite::Connection;
 
 /// A run in a list.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +24,8 @@ pub struct Summary {
     pub owner: Option<Owner>,
     /// How it ended, and why, if it has and nobody took it up again.
     pub ended: Option<(Outcome, String)>,
+    /// What is wrong with its row, where that cannot be proven: all else here but the name is empty then.
+    pub damage: Option<String>,
 }
 
 /// Who took a run. Whether that process still lives is for the caller to find out.
@@ -47,42 +50,55 @@ pub struct Lock {
     pub since: i64,
 }
 
-const COLUMNS: &str = "id, name, plan, started, changed, last, epoch, pid, boot, outcome, because";
-
 /// Every run, oldest first.
 pub fn all(connection: &Connection) -> Result<Vec<Summary>, rusqlite::Error> {
-    connection
-        .prepare_cached(&format!("select {COLUMNS} from runs order by key"))?
-        .query_map([], summary)?
-        .collect()
+    Ok(head::all(connection)?
+        .into_iter()
+        .map(|row| row.map_or_else(Summary::of_broken, Summary::of))
+        .collect())
 }
 
-/// Those that need an owner or a person: no end, or stopped part-way. Oldest first.
+/// Those that need an owner or a person: no end, or stopped part-way, or nobody can tell. Oldest first.
 pub fn unfinished(connection: &Connection) -> Result<Vec<Summary>, rusqlite::Error> {
-    connection
-        .prepare_cached(&format!(
-            "select {COLUMNS} from runs where outcome is null or outcome = 'stopped' order by key"
-        ))?
-        .query_map([], summary)?
-        .collect()
+    let rows = head::all(connection)?.into_iter();
+    let open = rows.filter(|row| row.as_ref().map_or(true, Head::is_unfinished));
+    Ok(open.map(|row| row.map_or_else(Summary::of_broken, Summary::of)).collect())
 }
 
-fn summary(row: &Row<'_>) -> Result<Summary, rusqlite::Error> {
-    let owner = match (row.get::<_, Option<u32>>(6)?, row.get::<_, Option<u32>>(7)?, row.get(8)?) {
-        (Some(epoch), Some(pid), Some(boot)) => Some(Owner { epoch: Epoch(epoch), pid, boot }),
-        _ => None,
-    };
-    let outcome = row
-        .get::<_, Option<String>>(9)?
-        .and_then(|text| serde_json::from_value::<Outcome>(serde_json::Value::String(text)).ok());
-    Ok(Summary {
-        run: RunId::new(row.get::<_, String>(0)?),
-        name: row.get(1)?,
-        plan: row.get(2)?,
-        started: row.get(3)?,
-        changed: row.get(4)?,
-        last: Seq(row.get::<_, i64>(5)? as u64),
-        owner,
-        ended: outcome.zip(row.get::<_, Option<String>>(10)?),
-    })
+impl Summary {
+    fn of(head: Head) -> Self {
+        let owner = match (head.epoch, head.pid, head.boot) {
+            (Some(epoch), Some(pid), Some(boot)) => Some(Owner { epoch: Epoch(epoch), pid, boot }),
+            _ => None,
+        };
+        let outcome = head
+            .outcome
+            .and_then(|text| serde_json::from_value::<Outcome>(serde_json::Value::String(text)).ok());
+        Self {
+            run: RunId::new(head.id),
+            name: head.name,
+            plan: head.plan,
+            started: head.started,
+            changed: head.changed,
+            last: Seq(head.last),
+            owner,
+            ended: outcome.zip(head.because),
+            damage: None,
+        }
+    }
+
+    /// Of a row that cannot be proven, or is gone.
+    pub(crate) fn of_broken(row: Broken) -> Self {
+        Self {
+            run: RunId::new(row.id),
+            name: String::new(),
+            plan: String::new(),
+            started: 0,
+            changed: 0,
+            last: Seq(0),
+            owner: None,
+            ended: None,
+            damage: Some(row.what),
+        }
+    }
 }

@@ -3,10 +3,12 @@
 
 mod append;
 mod error;
+mod head;
 mod history;
 mod locks;
 mod open;
 mod read;
+mod reserve;
 mod schema;
 mod store;
 mod sum;

@@ -4,9 +4,14 @@
 //! descriptor would drop SQLite's locks (POSIX record locks belong to the process).
 
 use crate::error::StoreError;
+use crate::head;
+use crate::reserve::{self, Reserves};
 use crate::schema::{self, Found};
-use rusqlite::{Connection, OpenFlags};
+use cutwater_core::names::Seq;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use std::collections::HashMap;
 use std::fs::{DirBuilder, File, OpenOptions};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
@@ -19,17 +24,43 @@ const BUSY_TRIES: i32 = 30_000;
 /// returns. A file of a newer format is left as it is.
 pub fn for_writing(path: &Path) -> Result<(Connection, Found), StoreError> {
     make_file(path)?;
-    let (reading, found) = for_reading(path)?;
-    if found != Found::Current {
-        return Ok((reading, found));
+    in_what_room_there_is(path, || {
+        let (reading, found) = look(path)?;
+        if matches!(found, Found::Newer { .. }) {
+            return Ok((reading, found));
+        }
+        drop(reading);
+        let mut connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        refuse_read_only(&connection, path)?;
+        let _: String = connection.query_row("pragma journal_mode = wal", [], |row| row.get(0))?;
+        connection.pragma_update(None, "synchronous", "full")?;
+        schema::migrate(&mut connection)?;
+        sweep(&mut connection, path)?;
+        Ok((connection, found))
+    })
+}
+
+/// Reserves of runs that are over, or that never came to be. In a transaction that may write, so that no run begins
+/// meanwhile; while a run's row is damaged nobody can tell whose they are.
+fn sweep(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let alone = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if let Ok(rows) = head::all(&alone)
+        && let Ok(heads) = rows.into_iter().collect::<Result<Vec<_>, _>>()
+    {
+        let ends: HashMap<&str, _> =
+            heads.iter().map(|head| (head.id.as_str(), (Seq(head.last), head.is_unfinished()))).collect();
+        Reserves::beside(path).sweep(|run| ends.get(run.as_str()).copied());
     }
-    drop(reading);
-    let mut connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    refuse_read_only(&connection, path)?;
-    let _: String = connection.query_row("pragma journal_mode = wal", [], |row| row.get(0))?;
-    connection.pragma_update(None, "synchronous", "full")?;
-    schema::migrate(&mut connection)?;
-    Ok((connection, found))
+    Ok(())
+}
+
+/// Even opening takes a little room, for the index of the write-ahead log.
+fn in_what_room_there_is<T>(path: &Path, open: impl Fn() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    let opened = match open() {
+        Err(StoreError::Database(_) | StoreError::Open { .. }) if reserve::lend(path) => open(),
+        opened => opened,
+    };
+    opened.map_err(|error| error.of_file(path))
 }
 
 /// The connection that reads beside the one that writes. Not a read-only one: whichever of them closes last takes the
@@ -42,10 +73,46 @@ pub fn beside_writer(path: &Path) -> Result<Connection, StoreError> {
 
 /// Opens for reading; the file must be there.
 pub fn for_reading(path: &Path) -> Result<(Connection, Found), StoreError> {
+    in_what_room_there_is(path, || look(path))
+}
+
+fn look(path: &Path) -> Result<(Connection, Found), StoreError> {
     refuse_strange(path)?;
-    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let connection =
+        if is_sealed(path) { open_sealed(path)? } else { open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)? };
     let found = schema::look(&connection, path)?;
     Ok((connection, found))
+}
+
+/// Whether its file system is mounted for reading only.
+fn is_sealed(path: &Path) -> bool {
+    rustix::fs::statvfs(path)
+        .is_ok_and(|system| system.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY))
+}
+
+/// Where nobody can write, SQLite can neither make the index of the write-ahead log nor lock anything, and need not: the
+/// index is kept in memory, and without a log the file is all that there is.
+fn open_sealed(path: &Path) -> Result<Connection, StoreError> {
+    let log = path.with_file_name(format!("{}-wal", path.file_name().unwrap_or_default().to_string_lossy()));
+    let has_log = std::fs::metadata(log).is_ok_and(|meta| meta.len() > 0);
+    let name: String = path
+        .as_os_str()
+        .as_bytes()
+        .iter()
+        .map(|byte| match byte {
+            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {
+                char::from(*byte).to_string()
+            }
+            other => format!("%{other:02x}"),
+        })
+        .collect();
+    let how = if has_log { "vfs=unix-none" } else { "immutable=1" };
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    let connection = open(Path::new(&format!("file:{name}?{how}")), flags)?;
+    if has_log {
+        let _: String = connection.query_row("pragma locking_mode = exclusive", [], |row| row.get(0))?;
+    }
+    Ok(connection)
 }
 
 fn open(path: &Path, how: OpenFlags) -> Result<Connection, StoreError> {

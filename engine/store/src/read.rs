@@ -1,11 +1,12 @@
 //! Reading a run back, with proof that it is what was written. It must not fold events.
 
-use crate::error::StoreError;
+use crate::error::{Fault, StoreError};
+use crate::head::{self, at_place, damaged};
 use crate::sum::sum;
 use cutwater_core::event::{EVENT_FORMAT, Event, Record};
 use cutwater_core::names::{RunId, Seq};
 use cutwater_driver::ports::JournalError;
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
 
 /// A row as it lies there.
 struct Stored {
@@ -16,16 +17,16 @@ struct Stored {
 }
 
 /// The events of a run after `after`, in order and without a gap; a gap, a wrong checksum or a broken page is
-/// [`JournalError::Damaged`] with the place.
-pub fn events(connection: &mut Connection, run: &RunId, after: Seq) -> Result<Vec<Record>, JournalError> {
+/// [`JournalError::Damaged`] with the place. So is an end before `acknowledged`, the last event that is known to have been
+/// on the disk; it must have been learnt before this call.
+pub fn events(
+    connection: &mut Connection,
+    run: &RunId,
+    after: Seq,
+    acknowledged: Option<Seq>,
+) -> Result<Vec<Record>, Fault> {
     let snapshot = connection.transaction().map_err(StoreError::from)?;
-    let head: Option<(i64, i64, u32)> = snapshot
-        .prepare_cached("select key, last, format from runs where id = ?")
-        .and_then(|mut found| {
-            found.query_row([run.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()
-        })
-        .map_err(|error| at_place(run, after.0 + 1, error))?;
-    let Some((key, last, format)) = head else { return Err(JournalError::NoRun(run.clone())) };
+    let Some(head) = head::find(&snapshot, run)? else { return Err(no_run(run, acknowledged)) };
     let mut records = Vec::new();
     let mut next = after.0 + 1;
     let mut rows = snapshot
@@ -34,17 +35,39 @@ pub fn events(connection: &mut Connection, run: &RunId, after: Seq) -> Result<Ve
         )
         .map_err(StoreError::from)?;
     let found = rows
-        .query_map(params![key << 32 | next as i64, key << 32 | 0xffff_ffff], stored)
+        .query_map(params![head.key << 32 | next as i64, head.key << 32 | head.last as i64], stored)
         .map_err(StoreError::from)?;
     for row in found {
         let row = row.map_err(|error| at_place(run, next, error))?;
-        records.push(proven(run, next, format, row)?);
+        records.push(proven(run, next, head.format, row)?);
         next += 1;
     }
-    if next <= last as u64 {
-        return Err(damaged(run, next, format!("it is missing, and {last} were written")));
+    if next <= head.last {
+        return Err(damaged(run, next, format!("it is missing, and {} were written", head.last)).into());
     }
-    Ok(records)
+    match acknowledged {
+        Some(acknowledged) if acknowledged.0 > head.last => {
+            let what = format!(
+                "it is missing, and {} were on the disk: the end of the journal was lost",
+                acknowledged.0
+            );
+            Err(damaged(run, head.last + 1, what).into())
+        }
+        _ => Ok(records),
+    }
+}
+
+/// A run that is known to have been on the disk is not one that never was.
+fn no_run(run: &RunId, acknowledged: Option<Seq>) -> Fault {
+    match acknowledged {
+        Some(Seq(last)) if last > 0 => damaged(
+            run,
+            1,
+            format!("it is gone, and {last} were on the disk: the end of the journal was lost"),
+        )
+        .into(),
+        _ => JournalError::NoRun(run.clone()).into(),
+    }
 }
 
 fn stored(row: &Row<'_>) -> Result<Stored, rusqlite::Error> {
@@ -60,29 +83,10 @@ fn proven(run: &RunId, next: u64, format: u32, row: Stored) -> Result<Record, Jo
     }
     match serde_json::from_str::<Event>(&row.body) {
         Ok(event) => Ok(Record { seq: Seq(row.seq), at: row.at, event }),
-        Err(_) if format > EVENT_FORMAT => Err(JournalError::Newer { found: format, known: EVENT_FORMAT }),
+        Err(_) if format > EVENT_FORMAT => {
+            let by = "a newer Cutwater".to_owned();
+            Err(JournalError::Newer { found: format, known: EVENT_FORMAT, by })
+        }
         Err(error) => Err(damaged(run, next, format!("it is no event that this Cutwater knows ({error})"))),
     }
-}
-
-/// A broken page, or text that is no UTF-8, is damage at that place; anything else is the file's own trouble.
-fn at_place(run: &RunId, at: u64, error: rusqlite::Error) -> JournalError {
-    match &error {
-        rusqlite::Error::SqliteFailure(cause, _)
-            if matches!(cause.code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) =>
-        {
-            damaged(run, at, format!("a page of the file is broken ({error})"))
-        }
-        rusqlite::Error::FromSqlConversionFailure(..)
-        | rusqlite::Error::InvalidColumnType(..)
-        | rusqlite::Error::Utf8Error(..)
-        | rusqlite::Error::IntegralValueOutOfRange(..) => {
-            damaged(run, at, format!("its row is broken ({error})"))
-        }
-        _ => StoreError::from(error).into(),
-    }
-}
-
-fn damaged(run: &RunId, at: u64, what: String) -> JournalError {
-    JournalError::Damaged { run: run.clone(), at, what }
 }

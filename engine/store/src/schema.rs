@@ -4,6 +4,7 @@
 //! meaning of those that are here.
 
 use crate::error::StoreError;
+use crate::reserve;
 use rusqlite::Connection;
 use std::path::Path;
 
@@ -12,6 +13,9 @@ pub const FORMAT: u32 = 1;
 
 /// Marks the file as Cutwater's (`pragma application_id`): "Cutw".
 const APPLICATION: i64 = 0x4375_7477;
+
+/// What an older Cutwater says about who brought the file to this format.
+const WRITER: &str = concat!("Cutwater ", env!("CARGO_PKG_VERSION"));
 
 /// The name of the view for people who look with `sqlite3`: run, seq, at, event, body.
 pub const EVENTS_VIEW: &str = "event";
@@ -34,7 +38,8 @@ const MIGRATIONS: [&str; FORMAT as usize] = ["
         pid integer,
         boot text,
         outcome text,
-        because text
+        because text,
+        sum blob not null
     ) strict;
     create table events (
         id integer primary key,
@@ -45,7 +50,12 @@ const MIGRATIONS: [&str; FORMAT as usize] = ["
     create table locks (
         name text primary key,
         run integer not null references runs (key),
-        since integer not null
+        since integer not null,
+        sum blob not null
+    ) strict, without rowid;
+    create table about (
+        what text primary key,
+        said text not null
     ) strict, without rowid;
     create index locks_by_run on locks (run);
     create view event as
@@ -55,12 +65,19 @@ const MIGRATIONS: [&str; FORMAT as usize] = ["
 "];
 
 /// What the file is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
+    /// Nothing was ever written.
+    Empty,
     /// Made by this format, or brought to it.
     Current,
     /// Made by a newer one: read, never written.
-    Newer(u32),
+    Newer {
+        /// Its format.
+        format: u32,
+        /// The program that made it so, by its own words.
+        by: String,
+    },
 }
 
 /// Looks at the format without changing anything.
@@ -71,7 +88,17 @@ pub fn look(connection: &Connection, path: &Path) -> Result<Found, StoreError> {
     if tables > 0 && application != APPLICATION {
         return Err(StoreError::Foreign { path: path.to_owned() });
     }
-    Ok(if version > FORMAT { Found::Newer(version) } else { Found::Current })
+    if tables == 0 {
+        return match reserve::acknowledged(path).into_keys().min() {
+            Some(run) => Err(StoreError::Emptied { path: path.to_owned(), run: run.to_string() }),
+            None => Ok(Found::Empty),
+        };
+    }
+    if version <= FORMAT {
+        return Ok(Found::Current);
+    }
+    let by = connection.query_row("select said from about where what = 'writer'", [], |row| row.get(0));
+    Ok(Found::Newer { format: version, by: by.unwrap_or_else(|_| "a newer Cutwater".to_owned()) })
 }
 
 /// Brings the file to [`FORMAT`]. Another process may do so at the same time: the version is read inside the transaction.
@@ -84,6 +111,7 @@ pub fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     if version < FORMAT {
         transaction.pragma_update(None, "application_id", APPLICATION)?;
         transaction.pragma_update(None, "user_version", FORMAT)?;
+        transaction.execute("insert or replace into about (what, said) values ('writer', ?)", [WRITER])?;
     }
     transaction.commit()?;
     Ok(())

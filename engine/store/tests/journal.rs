@@ -2,51 +2,16 @@
 //! but to make a file of another version.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper of a test may fail it")]
 
+mod common;
+
+use common::{created, place, said};
 use cutwater_core::event::{EVENT_FORMAT, Event, Outcome};
-use cutwater_core::names::{Epoch, RunId, Seq, StepName};
-use cutwater_core::plan::Plan;
+use cutwater_core::names::{Epoch, RunId, Seq};
 use cutwater_driver::ports::{Journal, JournalError};
 use cutwater_store::{FORMAT, Store};
-use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
-use tempfile::TempDir;
-
-fn place() -> (TempDir, PathBuf) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("lib/cutwater/journal.db");
-    (folder, path)
-}
-
-fn created(run: &RunId) -> Event {
-    let plan = Plan {
-        format: 1,
-        name: "move-volume".into(),
-        summary: String::new(),
-        document: "cutwater: 1\n".into(),
-        inputs: serde_json::Map::new(),
-        on_failure: Default::default(),
-        window: None,
-        locks: Default::default(),
-        steps: Vec::new(),
-        grants: BTreeMap::new(),
-        components: BTreeMap::new(),
-        policy: String::new(),
-        hash: "abc".into(),
-    };
-    Event::Created {
-        format: EVENT_FORMAT,
-        run: run.clone(),
-        plan: Box::new(plan),
-        by: "root".into(),
-        faults: false,
-    }
-}
-
-fn said(text: &str) -> Event {
-    Event::Said { step: StepName::new("copy"), level: "info".into(), text: text.into() }
-}
 
 #[test]
 fn what_was_appended_is_read_back_in_order() {
@@ -177,13 +142,22 @@ fn a_newer_file_is_read_and_never_written() {
     let (_folder, path) = place();
     let run = RunId::new("a");
     Store::open(&path).unwrap().append(&run, Seq(0), 0, &[created(&run)], true).unwrap();
-    rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", FORMAT + 1).unwrap();
+    let file = rusqlite::Connection::open(&path).unwrap();
+    file.pragma_update(None, "user_version", FORMAT + 1).unwrap();
+    file.execute("update about set said = 'Cutwater 7.1.0' where what = 'writer'", []).unwrap();
+    drop(file);
     let before = std::fs::read(&path).unwrap();
 
     let store = Store::open(&path).unwrap();
     assert_eq!(store.read(&run, Seq(0)).unwrap().len(), 1);
     let error = store.append(&run, Seq(1), 0, &[said("no")], true).unwrap_err();
-    assert!(matches!(error, JournalError::Newer { found, known } if found == FORMAT + 1 && known == FORMAT));
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "the journal was written by Cutwater 7.1.0 (format {}, this one writes {FORMAT})",
+            FORMAT + 1
+        )
+    );
     assert!(matches!(store.lock(&run, &["vg00/dat".into()]), Err(JournalError::Newer { .. })));
     drop(store);
     assert_eq!(std::fs::read(&path).unwrap(), before);

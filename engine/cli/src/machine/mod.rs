@@ -67,7 +67,7 @@ impl Machine {
 }
 
 /// The machine's cache; for a user who may not write there, their own.
-fn cache(paths: &Paths) -> (Cache, Option<CacheFault>) {
+pub fn cache(paths: &Paths) -> (Cache, Option<CacheFault>) {
     let (cache, fault) = Cache::open(&paths.cache());
     let own = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
@@ -130,7 +130,8 @@ fn guard_settings(
     }
 }
 
-fn ground(
+/// What every call on this machine stands on.
+pub fn ground(
     paths: &Paths,
     policy: &Arc<Policy>,
     binary: &std::path::Path,
@@ -150,5 +151,6 @@ fn ground(
         carried: vec![paths.state(), paths.cache(), paths.run(), paths.policy(), binary.to_owned()],
         runs: paths.run(),
         keeper: Some(guard.clone()),
+        at_call: None,
     }
 }

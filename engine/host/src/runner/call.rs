@@ -128,8 +128,11 @@ fn perform(
     }
 }
 
-/// What the step says that its output looks like.
+/// What the step says that its output looks like. Taking it back has none.
 fn output_schema(shared: &Shared, call: &Call) -> Option<Type> {
+    if !matches!(call.verb, Verb::Apply { .. } | Verb::Probe(_)) {
+        return None;
+    }
     let loaded = shared.registry.get(&call.plugin)?;
     Type::from_schema(&loaded.plugin.steps.get(&call.action)?.output).ok()
 }

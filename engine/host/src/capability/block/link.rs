@@ -22,7 +22,7 @@ use wasmtime::component::{HasSelf, Linker};
 
 /// Adds it to the linker.
 pub fn add(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
-    block::add_to_linker::<_, HasSelf<_>>(linker, |state| state)
+    block::add_to_linker::<_, HasSelf<_>>(linker, |state| state.called("block"))
 }
 
 impl block::Host for CallState {

@@ -12,7 +12,7 @@ use wasmtime::component::{HasSelf, Linker};
 
 /// Adds it to the linker.
 pub fn add(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
-    file::add_to_linker::<_, HasSelf<_>>(linker, |state| state)
+    file::add_to_linker::<_, HasSelf<_>>(linker, |state| state.called("file"))
 }
 
 impl file::Host for CallState {

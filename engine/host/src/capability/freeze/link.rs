@@ -9,7 +9,7 @@ use wasmtime::component::{HasSelf, Linker};
 
 /// Adds it to the linker.
 pub fn add(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
-    freeze::add_to_linker::<_, HasSelf<_>>(linker, |state| state)
+    freeze::add_to_linker::<_, HasSelf<_>>(linker, |state| state.called("freeze"))
 }
 
 impl freeze::Host for CallState {

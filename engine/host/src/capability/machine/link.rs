@@ -11,7 +11,7 @@ use wasmtime::component::{HasSelf, Linker};
 
 /// Adds it to the linker.
 pub fn add(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
-    machine::add_to_linker::<_, HasSelf<_>>(linker, |state| state)
+    machine::add_to_linker::<_, HasSelf<_>>(linker, |state| state.called("machine"))
 }
 
 impl machine::Host for CallState {

@@ -13,7 +13,7 @@ use wasmtime::component::{HasSelf, Linker, Resource};
 
 /// Adds it to the linker.
 pub fn add(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
-    run::add_to_linker::<_, HasSelf<_>>(linker, |state| state)
+    run::add_to_linker::<_, HasSelf<_>>(linker, |state| state.called("run"))
 }
 
 impl run::Host for CallState {

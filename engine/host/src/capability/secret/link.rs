@@ -10,7 +10,7 @@ use wasmtime::component::{HasSelf, Linker};
 
 /// Adds it to the linker.
 pub fn add(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
-    secret::add_to_linker::<_, HasSelf<_>>(linker, |state| state)
+    secret::add_to_linker::<_, HasSelf<_>>(linker, |state| state.called("secret"))
 }
 
 impl secret::Host for CallState {
