@@ -4,7 +4,9 @@
 pub mod engine;
 pub mod ports;
 pub mod prepare;
+pub mod window;
 
 mod carry;
+mod cross;
 mod hear;
 mod obey;

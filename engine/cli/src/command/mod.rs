@@ -9,6 +9,7 @@ mod graph;
 mod plan;
 mod plugin;
 mod resume;
+mod resume_all;
 mod run;
 mod runs;
 mod schema;
@@ -16,6 +17,7 @@ mod show;
 mod steer;
 mod step;
 mod watch;
+mod window;
 mod workflow;
 
 use crate::args::{Cli, Command};
