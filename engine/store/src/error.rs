@@ -135,17 +135,22 @@ impl StoreError {
     /// With the file's name, where it is the file's own damage.
     pub fn of_file(self, path: &Path) -> Self {
         match self {
-            Self::Database(source)
-                // Our statements never change: where one of them means nothing, the tables' own text is damaged.
-                if matches!(*source, rusqlite::Error::SqlInputError { .. })
-                    || matches!(
-                        source.sqlite_error_code(),
-                        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-                    ) =>
-            {
-                Self::Damaged { path: path.to_owned(), source }
-            }
+            Self::Database(source) if is_damage(&source) => Self::Damaged { path: path.to_owned(), source },
             other => other,
+        }
+    }
+}
+
+/// Our statements and the kinds of our columns never change: where one of them means nothing, what is stored is damaged.
+fn is_damage(error: &rusqlite::Error) -> bool {
+    match error {
+        rusqlite::Error::SqlInputError { .. }
+        | rusqlite::Error::FromSqlConversionFailure(..)
+        | rusqlite::Error::InvalidColumnType(..)
+        | rusqlite::Error::Utf8Error(..)
+        | rusqlite::Error::IntegralValueOutOfRange(..) => true,
+        error => {
+            matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
         }
     }
 }
