@@ -49,6 +49,8 @@ pub enum Command {
     Check(Check),
     /// Show each command, statement and write to come, and change nothing
     Plan(Plan),
+    /// Walk every place where a workflow can fail or Cutwater can die, and touch nothing
+    Simulate(Simulate),
     /// Run a workflow
     Run(Run),
     /// Go on with a run whose owner is gone, or end a pause
@@ -113,6 +115,19 @@ pub struct Plan {
     pub file: PathBuf,
     #[command(flatten)]
     pub inputs: Inputs,
+}
+
+/// Walk every place where it can fail.
+#[derive(Debug, Args)]
+pub struct Simulate {
+    /// Workflow file
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// Try at most so many pairs of faults, spread over all there are, or `all`; 1000 if absent
+    #[arg(long, value_name = "N")]
+    pub pairs: Option<String>,
 }
 
 /// Run a workflow.
