@@ -70,7 +70,11 @@ struct Running {
 
 impl Running {
     fn start(place: &Place, args: &[&str]) -> Self {
-        let mut child = place.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Self::of(&mut place.command(args))
+    }
+
+    fn of(command: &mut std::process::Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
         Self { child, out, said: String::new() }
     }
@@ -197,8 +201,20 @@ fn approved(place: &Place, name: &str, unit: &str) -> String {
     run
 }
 
+/// Sabotage: a run that nobody goes on with watched for ever; its end taken for a failure.
+#[test]
+fn watching_a_run_that_nobody_goes_on_with_ends_and_says_how_to_go_on() {
+    let place = machine();
+    let file = workflow(&place, "left", "  agree: { approve: Go on?, by: [dba] }\n");
+    assert_eq!(place.cutwater(&["run", &file, "--no-wait"]).code, 7);
+    let run = runs(&place).remove(0);
+    let said = place.cutwater(&["watch", &run]);
+    assert_eq!(said.code, 7, "{said:?}");
+    assert!(said.err.contains(&format!("cutwater resume {run}")), "{said:?}");
+}
+
 /// Sabotage: one process for all of them; one after the other (the one that hangs is never over); the damaged one's
-/// failure kept for oneself.
+/// failure kept for oneself; no word to the service manager, or only at the end (the wait for it ends in an error).
 #[test]
 fn one_bad_run_stops_no_other_when_all_are_resumed() {
     let place = machine();
@@ -218,7 +234,13 @@ fn one_bad_run_stops_no_other_when_all_are_resumed() {
     assert!(hits > 0, "the journal does not hold the text in plain");
     std::fs::write(&journal, bytes).unwrap();
 
-    let mut all = Running::start(&place, &["resume", "--all", "--no-wait"]);
+    let manager = std::os::unix::net::UnixDatagram::bind(place.path("manager")).unwrap();
+    manager.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let mut command = place.command(&["resume", "--all", "--no-wait"]);
+    let mut all = Running::of(command.env("NOTIFY_SOCKET", place.path("manager")));
+    let mut word = [0; 64];
+    let long = manager.recv(&mut word).unwrap();
+    assert_eq!(&word[..long], b"READY=1", "and it does not wait for the one that hangs");
     appears(&place, "began");
     let until = Instant::now() + Duration::from_secs(60);
     while outcome(&place, &good) != "done" {
