@@ -132,6 +132,15 @@ impl StoreError {
         cause.code == ErrorCode::DiskFull || cause.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE
     }
 
+    /// Whether it may be that: a file that cannot be made does not say why.
+    pub fn may_be_full(&self) -> bool {
+        let cause = match self {
+            Self::Database(cause) | Self::Open { source: cause, .. } => cause,
+            _ => return false,
+        };
+        self.is_full() || cause.sqlite_error_code() == Some(ErrorCode::CannotOpen)
+    }
+
     /// With the file's name, where it is the file's own damage.
     pub fn of_file(self, path: &Path) -> Self {
         match self {
@@ -149,9 +158,10 @@ fn is_damage(error: &rusqlite::Error) -> bool {
         | rusqlite::Error::InvalidColumnType(..)
         | rusqlite::Error::Utf8Error(..)
         | rusqlite::Error::IntegralValueOutOfRange(..) => true,
-        error => {
-            matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
-        }
+        error => matches!(
+            error.sqlite_error_code(),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown)
+        ),
     }
 }
 

@@ -57,7 +57,7 @@ fn sweep(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
 /// Even opening takes a little room, for the index of the write-ahead log.
 fn in_what_room_there_is<T>(path: &Path, open: impl Fn() -> Result<T, StoreError>) -> Result<T, StoreError> {
     let opened = match open() {
-        Err(StoreError::Database(_) | StoreError::Open { .. }) if reserve::lend(path) => open(),
+        Err(error) if error.may_be_full() && reserve::lend(path) => open(),
         opened => opened,
     };
     opened.map_err(|error| error.of_file(path))
