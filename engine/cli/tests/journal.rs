@@ -155,6 +155,29 @@ fn a_run_whose_disk_fills_up_is_undone_and_a_new_one_is_told_how_much_it_needs_a
     assert!(place.cutwater(&["runs"]).out.contains("the journal's file system is full"));
 }
 
+/// Sabotage: an owner that goes on after `Lost`, or that takes it for a full disk (exit 5).
+#[test]
+fn of_two_owners_the_first_loses_its_run_and_leaves_with_6() {
+    let machine = Machine::new();
+    let place = &machine.place;
+    let mut first =
+        place.command(&["run", "one.yaml"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut out = BufReader::new(first.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("To say yes:") {
+        line.clear();
+        assert_ne!(out.read_line(&mut line).unwrap(), 0);
+    }
+    let runs: Value = serde_json::from_str(&place.cutwater(&["--json", "runs"]).out).unwrap();
+    let run = runs[0]["run"].as_str().unwrap();
+    let second = place.cutwater(&["resume", run, "--take-over", "--no-wait"]);
+    assert_eq!(second.code, 7, "{second:?}");
+    let mut words = String::new();
+    first.stderr.take().unwrap().read_to_string(&mut words).unwrap();
+    assert_eq!(first.wait().unwrap().code(), Some(6), "{words}");
+    assert!(words.contains("the run has another owner") && words.contains("this process stops"), "{words}");
+}
+
 /// Sabotage: `is_sealed` always false.
 #[test]
 fn a_read_only_journal_is_shown_and_whoever_would_write_is_told_the_way_out() {
