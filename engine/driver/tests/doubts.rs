@@ -49,7 +49,9 @@ fn an_undo_that_fails_is_tried_again_then_left_to_a_person_while_every_other_goe
     let undone = undone(&b);
     assert_eq!(undone.iter().filter(|step| *step == "left").count(), 4, "{undone:?}");
     assert!(undone.contains(&"right".to_owned()), "{undone:?}");
-    assert_eq!(b.world.lock().unwrap().applied, names(&["base", "left"]), "`left` stands on `base`");
+    let applied: std::collections::BTreeSet<String> =
+        b.world.lock().unwrap().applied.iter().map(ToString::to_string).collect();
+    assert_eq!(applied, names(&["base", "left"]), "`left` stands on `base`");
     let stuck = |event: &Event| matches!(event, Event::Stuck { step, .. } if step.as_str() == "left");
     assert_eq!(events(&b.journal).iter().filter(|event| stuck(event)).count(), 1);
 
@@ -68,7 +70,7 @@ fn undos_that_need_not_wait_for_one_another_are_under_way_together() {
 }
 
 /// A program is noted, and then the engine is as good as killed: the run's next append fails.
-struct DiesIn(&'static str, Arc<common::ports::Memory>);
+struct DiesIn(&'static str, Arc<cutwater_driver::simulate::Memory>);
 
 impl Watcher for DiesIn {
     fn see(&mut self, record: &Record) {

@@ -7,13 +7,13 @@ mod common;
 
 use bench::{bench, events, outage_with, when};
 use common::plans::{action, plan, step};
-use common::ports::Memory;
 use cutwater_core::describe::Undo;
 use cutwater_core::event::{Event, Outcome, Record};
 use cutwater_core::names::RunId;
 use cutwater_core::plan::{Body, OnFailure};
 use cutwater_driver::engine::Finish;
 use cutwater_driver::ports::{Command, Journal, Watcher};
+use cutwater_driver::simulate::Memory;
 use std::sync::Arc;
 
 #[test]
@@ -94,7 +94,7 @@ fn on_failure_pause_gives_an_outage_back_and_keeps_the_rest_for_a_person() {
     let finish = b.engine.run().unwrap();
     assert!(matches!(finish, Finish::Stopped(ref why) if why.contains("paused")), "{finish:?}");
     let world = b.world.lock().unwrap();
-    assert_eq!(world.applied.iter().collect::<Vec<_>>(), ["before"]);
+    assert_eq!(world.applied.iter().map(|step| step.as_str()).collect::<Vec<_>>(), ["before"]);
 }
 
 #[test]

@@ -59,6 +59,8 @@ pub enum Strike {
     Twice,
     /// A call does its work and answers nothing; told to stop it does not end in time either.
     Hangs,
+    /// A call does not end by itself; told to stop it stops part-way.
+    Endless,
     /// A probe cannot tell.
     CannotTell,
     /// A probe finds the attempt still running.
@@ -182,6 +184,7 @@ impl fmt::Display for Strike {
             Self::LostAfter => "lost after the effect",
             Self::Twice => "made twice",
             Self::Hangs => "hangs",
+            Self::Endless => "does not end by itself",
             Self::CannotTell => "cannot tell",
             Self::StillRunning => "still running",
             Self::Broken => "hold broken",

@@ -16,8 +16,8 @@ pub(super) struct Hooked {
     life: Arc<Life>,
     /// Holds that were taken or tried to: whose they are, and where their reports go.
     holds: Mutex<HashMap<CallId, (StepName, Sender<Report>)>>,
-    /// Calls that answer nothing.
-    hanging: Mutex<HashMap<CallId, Sender<Report>>>,
+    /// Calls that answer nothing until they are told to stop, and what they answer then.
+    hanging: Mutex<HashMap<CallId, (Sender<Report>, Answer)>>,
 }
 
 impl Hooked {
@@ -58,13 +58,7 @@ impl Hooked {
         self.changed(call, reports, move |outcome| {
             let left = match outcome {
                 Outcome::Answer(Answer::Failed(failure)) => failure,
-                _ => Failure {
-                    code: "fault".into(),
-                    message: "stopped part-way".into(),
-                    left: "what it had done by then".into(),
-                    checkpoint: None,
-                    again: false,
-                },
+                _ => stopped(),
             };
             Some(Outcome::Answer(match again {
                 Some(again) => Answer::Failed(Failure { again, ..left }),
@@ -118,8 +112,13 @@ impl StepRunner for Hooked {
                 });
             }
             Some(Strike::Hangs) if !takes => {
-                held(&self.hanging).insert(id, reports.clone());
+                let late = Answer::Unknown { why: "it did not end within the grace time".into() };
+                held(&self.hanging).insert(id, (reports.clone(), late));
                 self.changed(call, reports, |_| None);
+            }
+            Some(Strike::Endless) if !takes => {
+                held(&self.hanging).insert(id, (reports.clone(), Answer::Failed(stopped())));
+                self.changed(Call { timeout_ms: Some(0), ..call }, reports, |_| None);
             }
             Some(Strike::CannotTell) if what == What::Probe => {
                 done(Outcome::Probed(Probed::CannotTell { why: "it cannot be told".into() }));
@@ -135,9 +134,9 @@ impl StepRunner for Hooked {
     }
 
     fn stop(&self, call: CallId) {
-        if let Some(reports) = held(&self.hanging).remove(&call) {
-            let outcome = Outcome::Answer(Answer::Unknown { why: "it did not end within the grace".into() });
-            let _engine_gone = reports.send(Report::Done { call, outcome });
+        let hanging = held(&self.hanging).remove(&call);
+        if let Some((reports, answer)) = hanging {
+            let _engine_gone = reports.send(Report::Done { call, outcome: Outcome::Answer(answer) });
         }
         self.inner.stop(call);
     }
@@ -199,6 +198,16 @@ impl StepRunner for Hooked {
 
 fn refused(again: bool) -> Refusal {
     Refusal { code: "fault".into(), message: "refused".into(), again, details: Value::Null }
+}
+
+fn stopped() -> Failure {
+    Failure {
+        code: "fault".into(),
+        message: "stopped part-way".into(),
+        left: "what it had done by then".into(),
+        checkpoint: None,
+        again: false,
+    }
 }
 
 fn lost() -> Answer {

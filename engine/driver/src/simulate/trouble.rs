@@ -121,6 +121,7 @@ pub(super) fn at(point: &Point, shape: &Shape) -> Vec<Trouble> {
             }
             if inside && !behind_the_mark(point, shape) {
                 strikes.push((Column::Limit, Strike::Hangs));
+                strikes.push((Column::Limit, Strike::Endless));
             }
         }
         What::Probe => {

@@ -2,16 +2,16 @@
 #![allow(dead_code, reason = "each test file uses its own part of it")]
 
 use crate::common::plans::{action, plan, step};
-use crate::common::ports::{Faults, Jumping, Memory, Remembering, Scripted};
-use crate::common::world::{Dice, World};
 use cutwater_core::answer::{Answer, Ending, Failure, Refusal};
 use cutwater_core::describe::Undo;
 use cutwater_core::effect::Shown;
 use cutwater_core::event::{Event, Record};
-use cutwater_core::names::RunId;
+use cutwater_core::names::{RunId, StepName};
 use cutwater_core::plan::{Body, Plan};
 use cutwater_driver::engine::{Engine, Owner, Ports};
+use cutwater_driver::faults::{Script as FaultScript, Strike, What, hooked};
 use cutwater_driver::ports::*;
+use cutwater_driver::simulate::{Jumping, Memory, Outputs, Remembering, Shape, Simulated, World};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -47,9 +47,27 @@ pub struct Script {
     pub broken: bool,
 }
 
-/// The scripted runner with a case's script before it, and a list of what was asked of it.
+/// Steps that never end by themselves; one named `refuses`; holds that are found broken.
+struct Odd {
+    endless: Vec<String>,
+    broken: bool,
+}
+
+impl FaultScript for Odd {
+    fn strikes(&self, what: What, step: Option<&StepName>) -> Option<Strike> {
+        let step = step?.as_str();
+        match what {
+            What::Apply if step == "refuses" => Some(Strike::Refused { again: false }),
+            What::Apply if self.endless.iter().any(|endless| endless == step) => Some(Strike::Endless),
+            What::Intact if self.broken => Some(Strike::Broken),
+            _ => None,
+        }
+    }
+}
+
+/// The simulated runner with a case's script before it, and a list of what was asked of it.
 pub struct Staged {
-    inner: Scripted,
+    inner: Arc<dyn StepRunner>,
     clock: Arc<Jumping>,
     script: Mutex<Script>,
     pub asked: Mutex<Vec<String>>,
@@ -106,13 +124,7 @@ impl StepRunner for Staged {
 
     fn intact(&self, hold: CallId) {
         self.asked.lock().unwrap().push("intact".into());
-        if !self.script.lock().unwrap().broken {
-            return self.inner.intact(hold);
-        }
-        let holds = self.inner.holds.lock().unwrap();
-        let (_, reports) = holds.get(&hold.0).unwrap();
-        let outcome = Outcome::Intact(Err("the session died".into()));
-        reports.send(Report::Done { call: hold, outcome }).unwrap();
+        self.inner.intact(hold);
     }
 
     fn release(&self, hold: CallId, how: Ending) {
@@ -153,7 +165,8 @@ pub fn bench(plan: Plan, endless: &[&str], no_wait: bool) -> Bench {
 
 pub fn staged(plan: Plan, script: Script) -> Bench {
     let journal: Arc<Memory> = Arc::default();
-    over(plan, script, &journal, &Arc::default())
+    let world = World::new(Arc::new(Shape::of(plan.clone())));
+    over(plan, script, &journal, &Arc::new(Mutex::new(world)))
 }
 
 /// The run of this plan: begun where the journal is empty, else taken up.
@@ -161,30 +174,23 @@ pub fn over(plan: Plan, script: Script, journal: &Arc<Memory>, world: &Arc<Mutex
     let guard: Arc<Remembering> = Arc::default();
     let clock = Arc::new(Jumping(Mutex::new(if script.now == 0 { 1_000_000 } else { script.now })));
     let owner = Owner { by: "test".into(), pid: 1, boot: "b".into(), no_wait: script.no_wait, faults: false };
-    let inner = Scripted {
-        plan: plan.clone(),
-        world: Arc::clone(world),
-        guard: Arc::clone(&guard),
-        dice: Mutex::new(Dice::new(1)),
-        faults: Faults { step: 0, undo: 0 },
-        holds: Mutex::default(),
-        endless: script.endless.clone(),
-        refuses: vec!["refuses".into()],
-        waiting: Mutex::default(),
+    let runner = Simulated::new(Arc::clone(world), Arc::clone(&guard), Arc::new(Outputs::default()));
+    let ports = Ports {
+        journal: Arc::clone(journal) as _,
+        runner: Arc::new(runner),
+        guard: Arc::clone(&guard) as _,
+        clock: Arc::clone(&clock) as _,
     };
+    let odd = Odd { endless: script.endless.clone(), broken: script.broken };
+    let ports = hooked(ports, Arc::new(odd), Arc::new(|_| ()));
     let staged = Arc::new(Staged {
-        inner,
+        inner: ports.runner,
         clock: Arc::clone(&clock),
         script: Mutex::new(script),
         asked: Mutex::default(),
         kept: Mutex::default(),
     });
-    let ports = Ports {
-        journal: Arc::clone(journal) as _,
-        runner: Arc::clone(&staged) as _,
-        guard: Arc::clone(&guard) as _,
-        clock: Arc::clone(&clock) as _,
-    };
+    let ports = Ports { runner: Arc::clone(&staged) as _, ..ports };
     let empty = journal.records.lock().unwrap().is_empty();
     let engine = match empty {
         true => Engine::create(ports, owner, RunId::from("r"), plan).unwrap(),
