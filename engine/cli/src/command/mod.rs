@@ -8,6 +8,7 @@ mod go;
 mod graph;
 mod plan;
 mod plugin;
+pub mod plugin_test;
 mod resume;
 mod resume_all;
 mod run;
