@@ -27,9 +27,10 @@ pub enum Op {
     Delete {
         file: Kind,
     },
-    /// The caller of the journal was told so.
+    /// The caller of the journal was told that so many are there, and whether for good.
     Told {
         events: u64,
+        durable: bool,
     },
 }
 
@@ -38,17 +39,19 @@ pub enum Op {
 pub enum Kind {
     Journal,
     Log,
+    /// What SQLite rolls back with before there is a log.
+    Rollback,
 }
 
 static REAL: AtomicPtr<sqlite3_vfs> = AtomicPtr::new(std::ptr::null_mut());
 static OPS: Mutex<Vec<Op>> = Mutex::new(Vec::new());
 
-/// Every connection that is opened from here on in this process is recorded.
+/// Every connection that is opened from here on in this process is recorded, until [`stop`].
 pub fn start() {
     // SAFETY: SQLite's own VFS lives as long as the process, and so does the copy that is made of it.
     unsafe {
         let real = sqlite3_vfs_find(std::ptr::null());
-        assert!(REAL.swap(real, Ordering::SeqCst).is_null(), "it is recorded already");
+        REAL.store(real, Ordering::SeqCst);
         let ours = Box::leak(Box::new(std::ptr::read(real)));
         ours.szOsFile += HEAD as c_int;
         ours.pNext = std::ptr::null_mut();
@@ -110,6 +113,7 @@ fn kind_of(name: *const c_char) -> Option<Kind> {
     match name {
         name if name.ends_with(b".db") => Some(Kind::Journal),
         name if name.ends_with(b".db-wal") => Some(Kind::Log),
+        name if name.ends_with(b".db-journal") => Some(Kind::Rollback),
         _ => None,
     }
 }
