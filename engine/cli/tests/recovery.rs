@@ -340,4 +340,5 @@ fn a_run_waits_for_its_window_and_is_not_started_where_it_comes_too_late() {
     let open = windowed(&place, -60, 120, "60s");
     let said = place.cutwater(&["run", &open]);
     assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.out.contains("were left at the point of no return"), "{said:?}");
 }

@@ -7,6 +7,7 @@ use crate::machine::{Machine, signals};
 use crate::screen;
 use crate::view::feed::{Feed, Style, Viewer};
 use cutwater_core::event::Outcome;
+use cutwater_core::figures::time;
 use cutwater_core::names::{RunId, Seq};
 use cutwater_core::plan::{Body, Plan};
 use cutwater_core::policy::Policy;
@@ -89,7 +90,10 @@ fn last_words(machine: &Machine, global: &Global, state: &RunState, finish: &Fin
     if global.json {
         let unfinished = !matches!(finish, Finish::Over(Outcome::Done | Outcome::Undone, _));
         let sides = state.sides().filter(|_| unfinished);
-        screen::print_json(&json!({ "summary": figures, "sides": sides, "advice": state.advice() }));
+        let left = window::left_at_the_mark(state, &figures);
+        screen::print_json(&json!({
+            "summary": figures, "sides": sides, "advice": state.advice(), "window-left-ms": left,
+        }));
         return Ok(());
     }
     let next = match finish {
@@ -104,9 +108,17 @@ fn last_words(machine: &Machine, global: &Global, state: &RunState, finish: &Fin
             way_on(run, &figures)
         )),
         Finish::Waiting(what) => Some(format!("{what}; `cutwater resume {run}` goes on")),
+        Finish::Left if state.crossed.is_none() && (0..state.steps.len()).any(|step| state.is_open(step)) => {
+            Some(format!(
+                "left as it is; the guard takes the run over and puts back what is held or down: cutwater watch {run}"
+            ))
+        }
         Finish::Left => Some(format!("left as it is; `cutwater resume {run}` goes on")),
     };
     screen::print(&format!("\n{}", summary_text(&figures)));
+    if let Some(left) = window::left_at_the_mark(state, &figures) {
+        screen::print(&format!("  window    {} were left at the point of no return\n", time(left)));
+    }
     if let Some(next) = next {
         let lines: Vec<String> = next.lines().map(cutwater_core::fault::escaped).collect();
         screen::print(&format!("\n{}\n", lines.join("\n")));

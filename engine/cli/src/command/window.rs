@@ -8,7 +8,8 @@ use cutwater_core::event::{Need, Record};
 use cutwater_core::figures::span;
 use cutwater_core::names::{Seq, StepName};
 use cutwater_core::plan::{Plan, Window};
-use cutwater_core::state::{Schedule, needs};
+use cutwater_core::state::{RunState, Schedule, needs};
+use cutwater_core::summary::Summary;
 use cutwater_driver::ports::Journal;
 use cutwater_driver::window::{WindowError, opening};
 use cutwater_store::Store;
@@ -69,6 +70,12 @@ pub fn may_start(schedule: &Schedule, window: &Window, now: i64) -> Result<(), F
         date_time(again),
     );
     Err(Failure::words(Kind::NotStarted, text))
+}
+
+/// How much of the window was left when the point of no return was crossed.
+pub fn left_at_the_mark(state: &RunState, figures: &Summary) -> Option<u64> {
+    let closes = state.schedule.as_ref()?.closes;
+    u64::try_from(closes.saturating_sub(figures.crossed.as_ref()?.at)).ok()
 }
 
 /// The opening and the latest safe starts in words, a line each.
