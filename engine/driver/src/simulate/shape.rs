@@ -14,8 +14,8 @@ pub struct Shape {
     /// The step with which the new side begins to write.
     pub mark: Option<StepName>,
     /// The changing steps of the mark's outage that do not wait for the mark: until all of them are in effect the old
-    /// side may write. Those with a condition may be meant to be skipped and do not count.
-    pub stops_the_old: BTreeSet<StepName>,
+    /// side may write. Those with a condition may be meant to be skipped and do not count; in the plan's order.
+    pub stops_the_old: Vec<StepName>,
     /// The outage around the mark has no changing step but the mark.
     pub nothing_stops: bool,
     after: HashMap<StepName, BTreeSet<StepName>>,
@@ -28,7 +28,7 @@ impl Shape {
         let mut shape = Self {
             mark: plan.steps.iter().find(|step| step.mark).map(|step| step.name.clone()),
             plan,
-            stops_the_old: BTreeSet::new(),
+            stops_the_old: Vec::new(),
             nothing_stops: false,
             after,
         };
