@@ -22,8 +22,8 @@ fn test(place: &Place, plugin: &str, args: &[&str]) -> Said {
     Said::of(&command.output().unwrap(), &place.path(""))
 }
 
-fn holds(plugin: &str) {
-    let said = test(&Place::new(), plugin, &[]);
+fn holds(plugin: &str, args: &[&str]) {
+    let said = test(&Place::new(), plugin, args);
     assert_eq!(said.code, 0, "{}{}", said.out, said.err);
     assert!(said.out.trim_end().ends_with("everything held"), "{}", said.out);
 }
@@ -32,19 +32,25 @@ fn holds(plugin: &str) {
 /// has made a file system on meanwhile.
 #[test]
 fn the_plugin_block_keeps_its_promises_on_real_devices() {
-    holds("plugins/block");
+    holds("plugins/block", &[]);
 }
 
 /// Sabotage: `fs.mount` that says unchanged for what a killed attempt of its own has mounted.
 #[test]
 fn the_plugin_fs_keeps_its_promises_on_real_mounts() {
-    holds("plugins/fs");
+    holds("plugins/fs", &[]);
 }
 
 /// Sabotage: `service.fence` whose undo lifts a fence that carries another mark.
 #[test]
 fn the_plugin_service_keeps_its_promises_on_a_real_process() {
-    holds("plugins/service");
+    holds("plugins/service", &[]);
+}
+
+/// Sabotage: `postgres.quiesce` whose orphan's release ends no session, or that is not said to be taken before it is.
+#[test]
+fn the_hold_of_the_plugin_postgres_keeps_its_promises_on_a_real_server() {
+    holds("plugins/postgres", &["--case", "quiesce"]);
 }
 
 /// Sabotage: a run that kills nothing, looks at nothing, or takes any answer would find none of these.
