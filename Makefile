@@ -13,7 +13,7 @@ help:
 	@echo 'make bench    figures, each against a peer in the same run'
 	@echo 'make lab      a shell on the real kernel, with a running PostgreSQL'
 	@echo 'make build    the binary, target/debug/cutwater, with the shipped plugins in it'
-	@echo 'make install  the release binary to PREFIX (/usr/local)'
+	@echo 'make install  the release binary to PREFIX (/usr/local), and the unit that resumes runs at boot'
 
 setup:
 	@tests/setup
@@ -57,10 +57,16 @@ lab: build
 		--mount workflows:/run/workflows --mount target/lab/root/var/lib/cutwater/cache:/run/compiled
 
 PREFIX ?= /usr/local
+UNITS = $(PREFIX)/lib/systemd/system
 install: setup guests
 	$(CARGO) build --release -p cutwater
 	install -D -m 755 target/release/cutwater $(DESTDIR)$(PREFIX)/bin/cutwater
 	install -d -m 700 $(DESTDIR)/var/lib/cutwater
+	install -d $(DESTDIR)$(UNITS)
+	sed 's,/usr/local/bin/,$(PREFIX)/bin/,' packaging/systemd/cutwater-resume.service >$(DESTDIR)$(UNITS)/cutwater-resume.service
+	for unit in postgresql@ mariadb@; do install -D -m 644 packaging/systemd/after-cutwater-resume.conf \
+		$(DESTDIR)$(UNITS)/$$unit.service.d/after-cutwater-resume.conf; done
+	$(if $(DESTDIR),,command -v systemctl >/dev/null && systemctl enable --quiet cutwater-resume.service || true)
 	$(if $(DESTDIR),,$(PREFIX)/bin/cutwater plugin list >/dev/null)
 
 clean:

@@ -49,6 +49,8 @@ pub enum Command {
     Check(Check),
     /// Show each command, statement and write to come, and change nothing
     Plan(Plan),
+    /// Walk every place where a workflow can fail or Cutwater can die, and touch nothing
+    Simulate(Simulate),
     /// Run a workflow
     Run(Run),
     /// Go on with a run whose owner is gone, or end a pause
@@ -113,6 +115,19 @@ pub struct Plan {
     pub file: PathBuf,
     #[command(flatten)]
     pub inputs: Inputs,
+}
+
+/// Walk every place where it can fail.
+#[derive(Debug, Args)]
+pub struct Simulate {
+    /// Workflow file
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// Try at most so many pairs of faults, spread over all there are, or `all`; 1000 if absent
+    #[arg(long, value_name = "N")]
+    pub pairs: Option<String>,
 }
 
 /// Run a workflow.
@@ -281,12 +296,33 @@ pub enum Plugin {
     },
     /// List the plugins that workflows may use
     List,
+    /// Try a plugin against the real thing: repeat its steps, take them back, kill them at every call
+    #[command(after_help = TEST_MORE)]
+    Test(PluginTest),
     /// Show a plugin's steps, their inputs, outputs and needs
     Inspect {
         /// A plugin's name, or one of its steps (PLUGIN.STEP)
         #[arg(value_name = "PLUGIN")]
         plugin: String,
     },
+}
+
+const TEST_MORE: &str = "\
+The cases say what is made, changed and looked at; see docs/writing-plugins.md. Their scripts and the
+plugin's steps really run, with your rights: use a machine that you can throw away.";
+
+/// Try a plugin.
+#[derive(Debug, Args)]
+pub struct PluginTest {
+    /// The plugin's folder, with Cargo.toml, or its component
+    #[arg(value_name = "FOLDER|COMPONENT", value_hint = ValueHint::AnyPath)]
+    pub plugin: PathBuf,
+    /// Its cases, if not conformance.yaml beside it
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub cases: Option<PathBuf>,
+    /// Only this case
+    #[arg(long, value_name = "NAME")]
+    pub case: Option<String>,
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

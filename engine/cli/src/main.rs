@@ -18,6 +18,9 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|first| first == cutwater_host::guard::process::COMMAND) {
         return cutwater_host::guard::process::main();
     }
+    if std::env::args_os().nth(1).is_some_and(|first| first == command::plugin_test::victim::COMMAND) {
+        return command::plugin_test::victim::main();
+    }
     let cli = match args::Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),

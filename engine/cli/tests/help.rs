@@ -8,10 +8,11 @@ use common::Place;
 #[test]
 fn every_command_explains_itself() {
     let place = Place::new();
-    let commands: [&[&str]; 22] = [
+    let commands: [&[&str]; 23] = [
         &[],
         &["check"],
         &["plan"],
+        &["simulate"],
         &["run"],
         &["resume"],
         &["approve"],

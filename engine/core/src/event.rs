@@ -7,6 +7,7 @@ use crate::names::{Epoch, RunId, Seq, StepName};
 use crate::plan::Plan;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// The version of this vocabulary. A journal with a newer one is read, never written.
 pub const EVENT_FORMAT: u32 = 1;
@@ -35,6 +36,24 @@ pub enum Way {
     Release,
 }
 
+/// What an outage, or the step that crosses the point of no return, is expected to take.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Need {
+    /// From the beginning of the run until it begins, as far as that can be known.
+    pub lead_ms: u64,
+    /// From its beginning to the end of the outage.
+    pub forward_ms: u64,
+    /// From the worst moment to where everything inside the outage is undone.
+    pub back_ms: u64,
+}
+
+impl Need {
+    /// What must be left of the window for it to begin.
+    pub const fn within_ms(&self) -> u64 {
+        self.forward_ms.saturating_add(self.back_ms)
+    }
+}
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "event")]
@@ -43,6 +62,8 @@ pub enum Event {
     Created { format: u32, run: RunId, plan: Box<Plan>, by: String, faults: bool },
     /// Somebody owns the run from here on; an older owner has lost it.
     Owned { epoch: Epoch, pid: u32, boot: String, by: String },
+    /// The opening of the window that this owner keeps to (milliseconds since 1970), and what outages and the mark need of it.
+    Scheduled { opens: i64, closes: i64, needs: BTreeMap<StepName, Need> },
     /// About to be done. Durable before the effect. `effects` are all that the attempt may change; `undo` is what
     /// taking it back (a hold: giving it back) may change, shown in the same moment, and empty for the other ways.
     Intended {

@@ -10,7 +10,7 @@ use cutwater_core::expr::{self, Scope, run_value};
 use cutwater_core::names::StepName;
 use cutwater_core::partial::Partial;
 use cutwater_core::plan::{Body, PlanStep};
-use cutwater_core::state::{Phase, Status, StepState, Todo};
+use cutwater_core::state::{Phase, StepState, Todo};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ impl Engine {
     /// Does one thing; false where nothing moved (it was told before).
     pub(crate) fn carry(&mut self, todo: Todo) -> Result<bool, EngineError> {
         match todo {
-            Todo::Start(step) => self.prepare(step)?,
+            Todo::Start(step) => return self.prepare(step),
             Todo::Gather(step) => self.gather(step)?,
             Todo::Probe(step, way) => self.probe(step, way)?,
             Todo::Ask(step) => self.ask(step)?,
@@ -27,6 +27,7 @@ impl Engine {
                 self.append(vec![Event::Declined { step, by: "nobody answered in time".into() }], true)?;
             }
             Todo::Open(step) => self.open(step)?,
+            Todo::Shut { step, why } => self.refuse(step, 1, late(why))?,
             Todo::Close(step) => self.close(step)?,
             Todo::Confirm(step) => self.confirm(step)?,
             Todo::Release { step, how, orphan } => self.release(step, how, orphan)?,
@@ -34,9 +35,10 @@ impl Engine {
             Todo::Stop(step) => return Ok(self.stop(step)),
             Todo::TurnBack { because, open_only } => {
                 self.append(vec![Event::TurnedBack { because, open_only }], true)?;
+                self.do_not_cross();
                 self.give_the_way_back_time();
             }
-            Todo::Undo(step) => self.undo(step)?,
+            Todo::Undo(step) => return self.undo(step),
             Todo::GiveUp { step, why } => self.append(vec![Event::Stuck { step, why }], true)?,
             Todo::End { outcome, because } => self.append(vec![Event::Ended { outcome, because }], true)?,
         }
@@ -55,14 +57,26 @@ impl Engine {
         }
     }
 
-    fn planned(&self, step: &StepName) -> Result<(usize, PlanStep), EngineError> {
+    pub(crate) fn planned(&self, step: &StepName) -> Result<(usize, PlanStep), EngineError> {
         let index = self.state.index(step).ok_or_else(|| EngineError::Defect(format!("no step {step}")))?;
         Ok((index, self.state.plan.steps[index].clone()))
     }
 
+    /// Whether a program of an earlier attempt still runs: it may act, and so nothing else is done to the step yet.
+    fn orphan_acts(&mut self, index: usize) -> bool {
+        let unseen = |p: &&Value| p.get("status").is_none() && p.get("signal").is_none();
+        let programs = self.state.steps[index].programs.iter().filter(unseen);
+        let acts = programs.into_iter().any(|program| self.ports.runner.still_running(program));
+        self.orphans |= acts;
+        acts
+    }
+
     /// Starts the last look at a step on a thread of its own.
-    fn prepare(&mut self, step: StepName) -> Result<(), EngineError> {
+    fn prepare(&mut self, step: StepName) -> Result<bool, EngineError> {
         let (index, mut planned) = self.planned(&step)?;
+        if self.orphan_acts(index) {
+            return Ok(false);
+        }
         if planned.mark || self.state.crossed.is_some() {
             // Nothing of it is ever undone: its way back need not be what the plan showed.
             planned.undo_shown = Shown::default();
@@ -77,7 +91,7 @@ impl Engine {
             // The loop may have ended meanwhile: then nobody needs it.
             let _ = sender.send(Report::Prepared(Box::new(Prepared { step, look })));
         }));
-        Ok(())
+        Ok(true)
     }
 
     /// What expressions of a step see: the outputs of what it needs and of the holds around it. At the end, those of
@@ -110,6 +124,16 @@ impl Engine {
 
     /// A step was looked at: skip it, refuse it, or write the intent and begin.
     pub(crate) fn prepared(&mut self, prepared: Prepared) -> Result<(), EngineError> {
+        let (_, planned) = self.planned(&prepared.step)?;
+        let goes = matches!(prepared.look, Look::Go { .. });
+        if goes && planned.mark && self.state.crossed.is_none() && self.asks_the_live_holds() {
+            return self.cross_when_confirmed(prepared);
+        }
+        self.go(prepared)
+    }
+
+    /// As [`Engine::prepared`], with every live hold confirmed where the step is the mark.
+    pub(crate) fn go(&mut self, prepared: Prepared) -> Result<(), EngineError> {
         let Prepared { step, look } = prepared;
         self.busy.remove(&step);
         let (index, planned) = self.planned(&step)?;
@@ -179,32 +203,6 @@ impl Engine {
         Ok(())
     }
 
-    /// Why the mark may not be crossed now, if so.
-    fn must_not_cross(&self, index: usize) -> Option<String> {
-        for group in self.state.around(index) {
-            let name = &self.state.plan.steps[group].name;
-            let began = self.state.steps[group].began.unwrap_or_else(|| self.now());
-            if self.now() - began >= limit_of(&self.state.plan.steps[group].body) as i64 {
-                return Some(format!("the limit of `{name}` has passed"));
-            }
-        }
-        if self.armed && !self.ports.guard.alive() {
-            return Some("the guard is dead".into());
-        }
-        let broken =
-            |s: &StepState| matches!(s.status, Status::Orphaned { .. } | Status::ReleaseDoubtful { .. });
-        self.state.steps.iter().any(broken).then(|| "a hold is broken".into())
-    }
-
-    /// Behind the mark an outage's limit no longer turns anything back; only the engine's death matters.
-    fn cross_the_guard(&mut self, index: usize) {
-        for group in self.state.around(index) {
-            let name = self.state.plan.steps[group].name.clone();
-            // A guard that cannot be told acts at the old limit: it then starts `resume`, which only goes forward.
-            let _ = self.ports.guard.cover(&name, None, u32::MAX as u64, &[]);
-        }
-    }
-
     fn call(
         &mut self,
         planned: &PlanStep,
@@ -253,11 +251,10 @@ impl Engine {
         if matches!(planned.body, Body::Check { .. }) {
             return self.append(vec![probed(Probed::NotApplied)], true);
         }
-        let s = &self.state.steps[index];
-        let unseen = |p: &&Value| p.get("status").is_none() && p.get("signal").is_none();
-        if s.programs.iter().filter(unseen).any(|p| self.ports.runner.still_running(p)) {
+        if self.orphan_acts(index) {
             return self.append(vec![probed(Probed::StillRunning)], false);
         }
+        let s = &self.state.steps[index];
         let (story, input, attempt) = (story(s), s.input.clone(), s.attempts);
         self.busy.insert(step.clone());
         self.call(&planned, attempt, Purpose::Probe(way), Verb::Probe(story), input, Vec::new());
@@ -299,7 +296,7 @@ impl Engine {
         Ok(())
     }
 
-    fn live_hold(&self, step: &StepName) -> Option<CallId> {
+    pub(crate) fn live_hold(&self, step: &StepName) -> Option<CallId> {
         let mut calls = self.calls.iter();
         calls.find(|(_, f)| &f.step == step && f.purpose == Purpose::Hold).map(|(id, _)| *id)
     }
@@ -326,6 +323,7 @@ impl Engine {
             None => {
                 if let Some(dead) = self.live_hold(&step) {
                     self.calls.remove(&dead);
+                    self.confirmed_before_crossing(&step, false)?;
                 }
                 self.call(&planned, attempt, Purpose::Orphan, Verb::ReleaseOrphan, input, undo);
             }
@@ -344,8 +342,11 @@ impl Engine {
         true
     }
 
-    fn undo(&mut self, step: StepName) -> Result<(), EngineError> {
+    fn undo(&mut self, step: StepName) -> Result<bool, EngineError> {
         let (index, planned) = self.planned(&step)?;
+        if self.orphan_acts(index) {
+            return Ok(false);
+        }
         let s = &self.state.steps[index];
         let (story, input, effects, attempt) =
             (story(s), s.input.clone(), s.undo.clone(), s.back_attempts + 1);
@@ -359,7 +360,7 @@ impl Engine {
         };
         self.append(vec![intended], true)?;
         self.call(&planned, attempt, Purpose::Undo, Verb::Undo(story), input, effects);
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -370,6 +371,10 @@ fn story(s: &StepState) -> Story {
         exits: Value::Array(s.programs.clone()),
         output: s.output.clone(),
     }
+}
+
+fn late(why: String) -> Refusal {
+    Refusal { code: "window-closed".into(), message: why, again: false, details: Value::Null }
 }
 
 fn no_guard(why: &str) -> Refusal {

@@ -1,12 +1,15 @@
 //! The loop of one run: it alone owns the state, and every change of it passes through the journal first. It must not
 //! know what a step does.
 
+use crate::cross::Crossing;
 use crate::ports::{CallId, Clock, Guard, GuardError, Input, Journal, JournalError, StepRunner, Watcher};
-use cutwater_core::event::{EVENT_FORMAT, Event, Outcome, Record};
+use crate::window;
+use cutwater_core::event::{EVENT_FORMAT, Event, Need, Outcome, Record};
+use cutwater_core::figures::time;
 use cutwater_core::names::{Epoch, RunId, Seq, StepName};
-use cutwater_core::plan::Plan;
-use cutwater_core::state::{Blocked, Illegal, Phase, RunState};
-use std::collections::{BTreeSet, HashMap};
+use cutwater_core::plan::{OnFailure, Plan};
+use cutwater_core::state::{Blocked, Illegal, Phase, RunState, Todo, needs};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -104,6 +107,12 @@ pub struct Engine {
     pub(crate) last_progress: HashMap<StepName, u64>,
     pub(crate) armed: bool,
     pub(crate) left: bool,
+    /// The mark, looked at, while live holds are asked whether they are unbroken.
+    pub(crate) crossing: Option<Crossing>,
+    /// A program that outlived its call is waited for.
+    pub(crate) orphans: bool,
+    /// What outages and the mark are expected to take.
+    needs: Option<BTreeMap<StepName, Need>>,
     /// Why the journal took nothing more.
     failed: Option<String>,
     watchers: Vec<Box<dyn Watcher>>,
@@ -166,6 +175,9 @@ impl Engine {
             last_progress: HashMap::new(),
             armed: false,
             left: false,
+            crossing: None,
+            orphans: false,
+            needs: None,
             failed: None,
             watchers: Vec::new(),
             epoch_at,
@@ -191,8 +203,14 @@ impl Engine {
         &self.state
     }
 
+    /// What outages and the mark are expected to take, by what is known of earlier runs; else the plan's estimates count.
+    pub fn expect(&mut self, needs: BTreeMap<StepName, Need>) {
+        self.needs = Some(needs);
+    }
+
     /// Goes on until the run is over, needs a person, or belongs to somebody else.
     pub fn run(&mut self) -> Result<Finish, EngineError> {
+        self.keep_the_window()?;
         loop {
             if let Some(outcome) = self.state.outcome {
                 self.ports.guard.disarm();
@@ -205,7 +223,14 @@ impl Engine {
             self.watch_the_guard();
             let now = self.now();
             let decision = self.state.decide(now, &self.busy);
+            let ending = decision.todo.iter().any(|todo| matches!(todo, Todo::End { .. }));
+            if !ending && self.is_to_leave_a_full_disk() {
+                let because = "the journal's file system is full: what was kept free is for the way back".into();
+                self.append(vec![Event::TurnedBack { because, open_only: false }], true)?;
+                continue;
+            }
             let mut moved = false;
+            self.orphans = false;
             for todo in decision.todo {
                 moved |= self.carry(todo)?;
             }
@@ -213,6 +238,7 @@ impl Engine {
                 continue;
             }
             let under_way = self.calls.values().any(|flight| flight.purpose != Purpose::Hold)
+                || self.orphans
                 || self.state.steps.iter().any(|step| step.status.in_flight());
             if !under_way && self.busy.is_empty() {
                 match decision.blocked {
@@ -229,6 +255,10 @@ impl Engine {
                     }
                     Some(Blocked::Paused) if self.owner.no_wait => {
                         return Ok(Finish::Waiting("the run is paused".into()));
+                    }
+                    Some(Blocked::Window(opens)) if self.owner.no_wait => {
+                        let wait = u64::try_from(opens - now).unwrap_or(0);
+                        return Ok(Finish::Waiting(format!("the window opens in {}", time(wait))));
                     }
                     None if decision.wake_at.is_none() => {
                         return Err(EngineError::Defect(format!(
@@ -252,9 +282,26 @@ impl Engine {
         }
     }
 
+    /// The owner's own opening of the window is the first that has not closed when it takes the run.
+    fn keep_the_window(&mut self) -> Result<(), EngineError> {
+        let Some(window) = &self.state.plan.window else { return Ok(()) };
+        let ahead = self.state.outcome.is_none() && self.state.crossed.is_none();
+        // A zone that this machine does not know leaves the window shut: the gate says why.
+        let Ok((opens, closes)) = window::opening(window, self.state.owned_at) else { return Ok(()) };
+        if !ahead || self.state.phase != Phase::Forward || self.state.schedule.is_some() {
+            return Ok(());
+        }
+        let needs = self.needs.take().unwrap_or_else(|| needs(&self.state.plan, &[]));
+        self.append(vec![Event::Scheduled { opens, closes, needs }], true)
+    }
+
     /// While the guard is needed its life is looked at each second; who merely waits looks whether the run is still theirs.
     fn pause(&self, ms: Option<u64>) -> Option<u64> {
-        let at_most = if self.armed { 1_000 } else { 5_000 };
+        let at_most = match (self.orphans, self.armed) {
+            (true, _) => 500,
+            (false, true) => 1_000,
+            (false, false) => 5_000,
+        };
         Some(ms.unwrap_or(at_most).min(at_most))
     }
 
@@ -326,6 +373,14 @@ impl Engine {
                 self.state_abort("the guard died");
             }
         }
+    }
+
+    /// Nothing new is begun on room that was kept for the undo. A run that would not be undone uses it as far as it goes.
+    fn is_to_leave_a_full_disk(&self) -> bool {
+        self.state.phase == Phase::Forward
+            && self.state.crossed.is_none()
+            && self.state.plan.on_failure == OnFailure::Undo
+            && self.ports.journal.is_full(&self.state.run)
     }
 
     fn state_abort(&mut self, why: &str) {

@@ -130,14 +130,20 @@ impl Engine {
         }
     }
 
-    fn intact(&mut self, step: StepName, intact: Result<(), String>) -> Result<(), EngineError> {
+    pub(crate) fn intact(&mut self, step: StepName, intact: Result<(), String>) -> Result<(), EngineError> {
         let confirming = self.busy.remove(&step);
         let taken = self.state.step(&step).is_some_and(|s| matches!(s.status, Status::Taken));
+        let unbroken = intact.is_ok();
         match intact {
-            Ok(()) if confirming && taken => self.append(vec![Event::HoldConfirmed { step }], true),
-            Err(why) if taken => self.append(vec![Event::HoldBroken { step, why }], true),
-            Ok(()) | Err(_) => Ok(()),
+            Ok(()) if confirming && taken => {
+                self.append(vec![Event::HoldConfirmed { step: step.clone() }], true)?;
+            }
+            Err(why) if taken => {
+                self.append(vec![Event::HoldBroken { step: step.clone(), why }], true)?;
+            }
+            Ok(()) | Err(_) => {}
         }
+        self.confirmed_before_crossing(&step, unbroken)
     }
 
     /// The answer of a release; of a taking too, where the holder died in it.
@@ -156,7 +162,7 @@ impl Engine {
         if clean {
             self.ports.guard.uncover(&step);
         }
-        Ok(())
+        self.confirmed_before_crossing(&step, clean)
     }
 
     /// After each inner step the holds around it are asked whether they are unbroken.

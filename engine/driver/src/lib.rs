@@ -2,9 +2,13 @@
 //! or a terminal: whatever touches the world stands behind a port and reports back as data.
 
 pub mod engine;
+pub mod faults;
 pub mod ports;
 pub mod prepare;
+pub mod simulate;
+pub mod window;
 
 mod carry;
+mod cross;
 mod hear;
 mod obey;

@@ -1,101 +1,20 @@
 //! What a limit, a person and a broken hold do to a run, one case each.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
+#[path = "common/bench.rs"]
+mod bench;
 mod common;
 
+use bench::{bench, events, outage_with, when};
 use common::plans::{action, plan, step};
-use common::ports::{Faults, Jumping, Memory, Remembering, Scripted};
-use common::world::{Dice, World};
 use cutwater_core::describe::Undo;
 use cutwater_core::event::{Event, Outcome, Record};
 use cutwater_core::names::RunId;
-use cutwater_core::plan::{Body, OnFailure, Plan};
-use cutwater_driver::engine::{Engine, Finish, Owner, Ports};
-use cutwater_driver::ports::{Command, Input, Journal, Watcher};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
-
-struct Bench {
-    engine: Engine,
-    world: Arc<Mutex<World>>,
-    journal: Arc<Memory>,
-    guard: Arc<Remembering>,
-}
-
-fn bench(plan: Plan, endless: &[&str], no_wait: bool) -> Bench {
-    let (world, journal, guard): (Arc<Mutex<World>>, Arc<Memory>, Arc<Remembering>) = Default::default();
-    let runner = Scripted {
-        plan: plan.clone(),
-        world: Arc::clone(&world),
-        guard: Arc::clone(&guard),
-        dice: Mutex::new(Dice::new(1)),
-        faults: Faults { step: 0, undo: 0 },
-        holds: Mutex::default(),
-        endless: endless.iter().map(|s| (*s).to_owned()).collect(),
-        refuses: vec!["refuses".into()],
-        waiting: Mutex::default(),
-    };
-    let ports = Ports {
-        journal: Arc::clone(&journal) as _,
-        runner: Arc::new(runner),
-        guard: Arc::clone(&guard) as _,
-        clock: Arc::new(Jumping(Mutex::new(1_000_000))),
-    };
-    let owner = Owner { by: "test".into(), pid: 1, boot: "b".into(), no_wait, faults: false };
-    let engine = Engine::create(ports, owner, RunId::from("r"), plan).unwrap();
-    Bench { engine, world, journal, guard }
-}
-
-/// Sends a command when an event of that name about that step is seen.
-struct When(
-    &'static str,
-    &'static str,
-    Sender<Input>,
-    Mutex<Option<Command>>,
-    Sender<Result<String, String>>,
-);
-
-impl Watcher for When {
-    fn see(&mut self, record: &Record) {
-        let event = serde_json::to_value(&record.event).unwrap();
-        if event["event"] == self.0
-            && event["step"] == self.1
-            && let Some(command) = self.3.lock().unwrap().take()
-        {
-            self.2.send(Input::Command(command, self.4.clone())).unwrap();
-        }
-    }
-}
-
-fn when(
-    bench: &mut Bench,
-    event: &'static str,
-    step: &'static str,
-    command: Command,
-) -> Receiver<Result<String, String>> {
-    let (sender, answers) = channel();
-    let watcher = When(event, step, bench.engine.inbox(), Mutex::new(Some(command)), sender);
-    bench.engine.watch(Box::new(watcher)).unwrap();
-    answers
-}
-
-fn outage_with(inner: &[&str], mark: bool) -> Plan {
-    let mut steps = vec![
-        step("before", action(Undo::Restores), &[], None),
-        step("down", Body::Outage { limit_ms: 10_000 }, &["before"], None),
-    ];
-    for (n, name) in inner.iter().enumerate() {
-        let needs: Vec<&str> = n.checked_sub(1).map(|n| inner[n]).into_iter().collect();
-        let mut planned = step(name, action(Undo::Restores), &needs, Some("down"));
-        planned.mark = mark && n + 1 == inner.len();
-        steps.push(planned);
-    }
-    plan(steps)
-}
-
-fn events(journal: &Memory) -> Vec<Event> {
-    journal.records.lock().unwrap().iter().map(|r| r.event.clone()).collect()
-}
+use cutwater_core::plan::{Body, OnFailure};
+use cutwater_driver::engine::Finish;
+use cutwater_driver::ports::{Command, Journal, Watcher};
+use cutwater_driver::simulate::Memory;
+use std::sync::Arc;
 
 #[test]
 fn an_outage_whose_limit_passes_before_the_mark_is_undone_within_the_run() {
@@ -175,7 +94,7 @@ fn on_failure_pause_gives_an_outage_back_and_keeps_the_rest_for_a_person() {
     let finish = b.engine.run().unwrap();
     assert!(matches!(finish, Finish::Stopped(ref why) if why.contains("paused")), "{finish:?}");
     let world = b.world.lock().unwrap();
-    assert_eq!(world.applied.iter().collect::<Vec<_>>(), ["before"]);
+    assert_eq!(world.applied.iter().map(|step| step.as_str()).collect::<Vec<_>>(), ["before"]);
 }
 
 #[test]

@@ -3,17 +3,25 @@
 //! that once found a defect are kept below.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
+#[path = "common/chance.rs"]
+mod chance;
 mod common;
+#[path = "common/dice.rs"]
+mod dice;
 #[path = "common/random.rs"]
 mod random;
 
-use common::ports::{Faults, Jumping, Memory, Remembering, Scripted};
-use common::world::{Dice, World};
+use chance::{Chance, Faults};
 use cutwater_core::event::{Event, Outcome, Record};
 use cutwater_core::names::RunId;
-use cutwater_core::plan::{Body, Plan};
+use cutwater_core::plan::Body;
 use cutwater_driver::engine::{Engine, EngineError, Finish, Owner, Ports};
+use cutwater_driver::faults::hooked;
 use cutwater_driver::ports::{Command, Input, Watcher};
+use cutwater_driver::simulate::{
+    Blame, Jumping, Memory, Outputs, Remembering, Shape, Simulated, World, blind_repeats,
+};
+use dice::Dice;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 
@@ -37,7 +45,7 @@ impl Watcher for SaysYes {
 }
 
 struct Case {
-    plan: Plan,
+    shape: Arc<Shape>,
     world: Arc<Mutex<World>>,
     journal: Arc<Memory>,
     clock: Arc<Jumping>,
@@ -50,9 +58,10 @@ impl Case {
         let mut dice = Dice::new(seed);
         let faults =
             Faults { step: [0, 4, 12][dice.below(3) as usize], undo: [0, 0, 6][dice.below(3) as usize] };
+        let shape = Arc::new(Shape::of(random::random(&mut dice)));
         Self {
-            plan: random::random(&mut dice),
-            world: Arc::default(),
+            world: Arc::new(Mutex::new(World::new(Arc::clone(&shape)))),
+            shape,
             journal: Arc::default(),
             clock: Arc::new(Jumping(Mutex::new(1_000_000))),
             dice,
@@ -60,25 +69,25 @@ impl Case {
         }
     }
 
-    fn ports(&mut self) -> Ports {
-        let guard = Arc::new(Remembering::default());
-        let runner = Scripted {
-            plan: self.plan.clone(),
-            world: Arc::clone(&self.world),
-            guard: Arc::clone(&guard),
-            dice: Mutex::new(Dice::new(self.dice.roll())),
-            faults: self.faults,
-            holds: Mutex::default(),
-            endless: Vec::new(),
-            refuses: Vec::new(),
-            waiting: Mutex::default(),
-        };
-        Ports {
+    fn ports(&mut self, dice: Dice, dies: Option<(u64, bool)>) -> Ports {
+        let guard: Arc<Remembering> = Arc::default();
+        let runner =
+            Simulated::new(Arc::clone(&self.world), Arc::clone(&guard), Arc::new(Outputs::default()));
+        let inner = Ports {
             journal: Arc::clone(&self.journal) as _,
             runner: Arc::new(runner),
             guard,
             clock: Arc::clone(&self.clock) as _,
-        }
+        };
+        let script = Chance {
+            plan: self.shape.plan.clone(),
+            faults: self.faults,
+            dice: Mutex::new(dice),
+            dies,
+            appends: Mutex::default(),
+        };
+        let journal = Arc::clone(&self.journal);
+        hooked(inner, Arc::new(script), Arc::new(move |_| journal.cut_power()))
     }
 
     /// Runs to an end, killed up to `kills` times on the way.
@@ -86,13 +95,13 @@ impl Case {
         let owner = Owner { by: "test".into(), pid: 1, boot: "b".into(), no_wait: false, faults: false };
         let id = RunId::from("r");
         for life in 0..=kills + 6 {
-            let ports = self.ports();
-            let so_far = *self.journal.appends.lock().unwrap();
-            let dies = (life < kills).then(|| (so_far + 1 + self.dice.below(12), self.dice.one_in(2)));
-            *self.journal.dies.lock().unwrap() = dies;
+            let dice = Dice::new(self.dice.roll());
+            let dies = (life < kills).then(|| (1 + self.dice.below(12), self.dice.one_in(2)));
+            let ports = self.ports(dice, dies);
             let empty = self.journal.records.lock().unwrap().is_empty();
+            let plan = self.shape.plan.clone();
             let engine = match empty {
-                true => Engine::create(ports, owner.clone(), id.clone(), self.plan.clone()),
+                true => Engine::create(ports, owner.clone(), id.clone(), plan),
                 false => Engine::resume(ports, owner.clone(), &id),
             };
             let mut engine = match engine {
@@ -101,15 +110,14 @@ impl Case {
                 Err(EngineError::Over(_)) => return self.over(),
                 Err(error) => return Err(error.to_string()),
             };
-            let yes = SaysYes(engine.inbox(), self.plan.hash.clone());
-            engine.watch(Box::new(yes)).map_err(|e| e.to_string())?;
-            match engine.run() {
+            let yes = SaysYes(engine.inbox(), self.shape.plan.hash.clone());
+            match engine.watch(Box::new(yes)).and_then(|()| engine.run()) {
                 Ok(Finish::Stopped(why) | Finish::CutOver(why)) => {
                     self.settled_enough(&why)?;
                     self.faults = Faults { step: 0, undo: 0 };
                 }
                 Ok(finish) => return Ok(finish),
-                Err(EngineError::Journal(_)) => self.mark_lost_answers(),
+                Err(EngineError::Journal(_)) => {}
                 Err(error) => return Err(error.to_string()),
             }
         }
@@ -121,20 +129,6 @@ impl Case {
         match records.last().map(|r| &r.event) {
             Some(Event::Ended { outcome, because }) => Ok(Finish::Over(*outcome, because.clone())),
             other => Err(format!("over, but the last event is {other:?}")),
-        }
-    }
-
-    /// After a kill every attempt without a durable answer is in doubt: applying it again without a probe is blind.
-    fn mark_lost_answers(&self) {
-        let records = self.journal.records.lock().unwrap();
-        let state = cutwater_core::state::RunState::fold(&records);
-        let Ok(state) = state else { return };
-        let mut world = self.world.lock().unwrap();
-        for (planned, step) in state.plan.steps.iter().zip(&state.steps) {
-            let action = matches!(planned.body, Body::Action { .. });
-            if action && step.status.in_flight() {
-                world.in_doubt.insert(planned.name.to_string());
-            }
         }
     }
 
@@ -150,23 +144,21 @@ impl Case {
 
     fn judge(&self, finish: &Finish) -> Result<(), String> {
         let world = self.world.lock().unwrap();
-        if let Some(broken) = world.broken.first() {
-            return Err(broken.clone());
-        }
-        if let Some(step) = world.undone_behind_the_mark.first() {
-            return Err(format!("{step} was undone behind the mark"));
+        // In an outage with nothing in it but the mark nothing stops the old side: that is the plan's own doing.
+        let counts = |blame| blame == Blame::Defect || !self.shape.nothing_stops;
+        let blind = blind_repeats(&self.shape, &self.journal.records.lock().unwrap());
+        if let Some(wrong) = world.wrongs.iter().chain(&blind).find(|wrong| counts(wrong.blame)) {
+            return Err(wrong.words.clone());
         }
         if !world.held.is_empty() {
             return Err(format!("{:?} is still held", world.held));
         }
-        let actions = || self.plan.steps.iter().filter(|s| matches!(s.body, Body::Action { .. }));
+        let actions = || self.shape.plan.steps.iter().filter(|s| matches!(s.body, Body::Action { .. }));
         match finish {
-            Finish::Over(Outcome::Done, _) => {
-                match actions().find(|s| !world.applied.contains(s.name.as_str())) {
-                    Some(step) => Err(format!("done, but {} is not in effect", step.name)),
-                    None => Ok(()),
-                }
-            }
+            Finish::Over(Outcome::Done, _) => match actions().find(|s| !world.applied.contains(&s.name)) {
+                Some(step) => Err(format!("done, but {} is not in effect", step.name)),
+                None => Ok(()),
+            },
             Finish::Over(Outcome::Undone, _) if !world.applied.is_empty() => {
                 Err(format!("undone, but {:?} is in effect", world.applied))
             }
@@ -189,6 +181,7 @@ fn try_seed(seed: u64, counts: &mut [u32; 3]) {
                 eprintln!("{:>4} {}", record.seq.0, serde_json::to_string(&record.event).unwrap());
             }
             let plan: Vec<String> = case
+                .shape
                 .plan
                 .steps
                 .iter()

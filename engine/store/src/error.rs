@@ -132,21 +132,36 @@ impl StoreError {
         cause.code == ErrorCode::DiskFull || cause.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE
     }
 
+    /// Whether it may be that: a file that cannot be made does not say why.
+    pub fn may_be_full(&self) -> bool {
+        let cause = match self {
+            Self::Database(cause) | Self::Open { source: cause, .. } => cause,
+            _ => return false,
+        };
+        self.is_full() || cause.sqlite_error_code() == Some(ErrorCode::CannotOpen)
+    }
+
     /// With the file's name, where it is the file's own damage.
     pub fn of_file(self, path: &Path) -> Self {
         match self {
-            Self::Database(source)
-                // Our statements never change: where one of them means nothing, the tables' own text is damaged.
-                if matches!(*source, rusqlite::Error::SqlInputError { .. })
-                    || matches!(
-                        source.sqlite_error_code(),
-                        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-                    ) =>
-            {
-                Self::Damaged { path: path.to_owned(), source }
-            }
+            Self::Database(source) if is_damage(&source) => Self::Damaged { path: path.to_owned(), source },
             other => other,
         }
+    }
+}
+
+/// Our statements and the kinds of our columns never change: where one of them means nothing, what is stored is damaged.
+fn is_damage(error: &rusqlite::Error) -> bool {
+    match error {
+        rusqlite::Error::SqlInputError { .. }
+        | rusqlite::Error::FromSqlConversionFailure(..)
+        | rusqlite::Error::InvalidColumnType(..)
+        | rusqlite::Error::Utf8Error(..)
+        | rusqlite::Error::IntegralValueOutOfRange(..) => true,
+        error => matches!(
+            error.sqlite_error_code(),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown)
+        ),
     }
 }
 

@@ -86,6 +86,14 @@ fn proven(connection: &Connection, acknowledged: &HashMap<RunId, Seq>) -> Result
         let holder = heads.iter().find(|head| head.key == key).cloned();
         locks.push(Held { name, key, since, holder });
     }
+    // A row that the table hides is still known to the index.
+    let mut index = connection.prepare_cached("select name from locks indexed by locks_by_run")?;
+    for name in index.query_map([], |row| row.get::<_, String>(0))? {
+        let name = name?;
+        if !locks.iter().any(|held| held.name == name) {
+            return Err(StoreError::Lock(name));
+        }
+    }
     Ok(locks)
 }
 

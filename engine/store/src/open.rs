@@ -8,6 +8,7 @@ use crate::head;
 use crate::reserve::{self, Reserves};
 use crate::schema::{self, Found};
 use cutwater_core::names::Seq;
+use rusqlite::ffi::SQLITE_READONLY_ROLLBACK;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::collections::HashMap;
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -32,6 +33,10 @@ pub fn for_writing(path: &Path) -> Result<(Connection, Found), StoreError> {
         drop(reading);
         let mut connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         refuse_read_only(&connection, path)?;
+        let found = schema::look(&connection, path)?;
+        if matches!(found, Found::Newer { .. }) {
+            return Ok((connection, found));
+        }
         let _: String = connection.query_row("pragma journal_mode = wal", [], |row| row.get(0))?;
         connection.pragma_update(None, "synchronous", "full")?;
         schema::migrate(&mut connection)?;
@@ -57,7 +62,7 @@ fn sweep(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
 /// Even opening takes a little room, for the index of the write-ahead log.
 fn in_what_room_there_is<T>(path: &Path, open: impl Fn() -> Result<T, StoreError>) -> Result<T, StoreError> {
     let opened = match open() {
-        Err(StoreError::Database(_) | StoreError::Open { .. }) if reserve::lend(path) => open(),
+        Err(error) if error.may_be_full() && reserve::lend(path) => open(),
         opened => opened,
     };
     opened.map_err(|error| error.of_file(path))
@@ -80,8 +85,15 @@ fn look(path: &Path) -> Result<(Connection, Found), StoreError> {
     refuse_strange(path)?;
     let connection =
         if is_sealed(path) { open_sealed(path)? } else { open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)? };
-    let found = schema::look(&connection, path)?;
-    Ok((connection, found))
+    match schema::look(&connection, path) {
+        // The file's making was cut off before there was a log, and only a writer can roll it back: to nothing.
+        Err(StoreError::Database(cause))
+            if cause.sqlite_error().is_some_and(|e| e.extended_code == SQLITE_READONLY_ROLLBACK) =>
+        {
+            Ok((connection, Found::Empty))
+        }
+        found => Ok((connection, found?)),
+    }
 }
 
 /// Whether its file system is mounted for reading only.

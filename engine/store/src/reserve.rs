@@ -2,8 +2,7 @@
 //! when nothing else can, and how far its history was on the disk. It must not know SQL.
 //!
 //! A file for each run in `JOURNAL-reserve/`, its name made from the run's: a block with {room, last event, checksum, name},
-//! then the room, allocated and never read. Giving the room back moves it into the write-ahead log, block by block and
-//! at once, so that whoever fills the file system cannot take much of it. The log is the one file of the journal that may be
+//! then the room, allocated and never read. Giving the room back moves it into the write-ahead log at once, so that whoever fills the file system cannot take much of it. The log is the one file of the journal that may be
 //! opened beside SQLite: it carries no locks.
 
 use crate::error::StoreError;
@@ -33,8 +32,8 @@ const ROOM_A_STEP: u64 = 512 << 10;
 /// What opening the journal may take of somebody's room: the index of the log, and its first page.
 const TO_OPEN: u64 = 1 << 20;
 
-/// Room moves in pieces of this size.
-const PIECE: u64 = 256 << 10;
+/// Room moves as a whole if it can, at worst in pieces of about this size.
+const PIECE: u64 = 64 << 10;
 
 /// How much room a run with so many steps, and a plan of so many bytes, is given.
 pub fn room_for(steps: usize, plan: usize) -> u64 {
@@ -117,13 +116,14 @@ impl Reserves {
         }
         let Ok(log) = OpenOptions::new().write(true).open(log) else { return true };
         let Ok(mut at) = log.metadata().map(|meta| meta.len()) else { return true };
-        while left > 0 {
-            let piece = left.min(PIECE);
-            if fallocate(&log, FallocateFlags::KEEP_SIZE, at, piece).is_err() {
-                break;
+        let mut piece = left;
+        while left > 0 && piece >= PIECE {
+            if fallocate(&log, FallocateFlags::KEEP_SIZE, at, piece.min(left)).is_err() {
+                piece /= 2;
+                continue;
             }
-            at += piece;
-            left -= piece;
+            at += piece.min(left);
+            left -= piece.min(left);
         }
         true
     }

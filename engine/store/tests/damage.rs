@@ -151,9 +151,12 @@ fn a_flipped_byte_anywhere_in_the_file_never_changes_a_history_in_silence() {
     let of_events = pages_of_events(&path);
     let (folder, mut counts, mut alone) = (quick(), Counts::default(), 0);
     let flipped = folder.path().join("journal.db");
-    for at in (0..whole.len()).step_by(stride(37)) {
+    let sampled = (0..whole.len()).step_by(stride(37)).map(|at| (at, at / 3 % 8));
+    // What a page is, and how much is on it: every bit.
+    let heads = (0..whole.len()).filter(|at| at % PAGE < 8).flat_map(|at| (0..8).map(move |bit| (at, bit)));
+    for (at, bit) in sampled.chain(heads) {
         let mut bytes = whole.clone();
-        bytes[at] ^= 1 << (at / 3 % 8);
+        bytes[at] ^= 1 << bit;
         std::fs::write(&flipped, bytes).unwrap();
         let hurt = look(&flipped, &truth, &format!("byte {at}"), &mut counts);
         // The runs lie one after the other, so that a page has events of two of them at most.

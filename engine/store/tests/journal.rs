@@ -89,14 +89,15 @@ fn many_threads_of_many_runs_share_commits_and_keep_their_order() {
     }
 }
 
-/// Not a test of its own: the process that `what_was_acknowledged_survives_sigkill` kills.
+/// Not a test of its own: the process that other tests start, and some kill.
 #[test]
 fn child_that_appends_until_it_is_killed() {
     let Ok(path) = std::env::var("CUTWATER_TEST_JOURNAL") else { return };
-    let run = RunId::new("a");
+    let run = RunId::new(std::env::var("CUTWATER_TEST_RUN").unwrap());
+    let many = std::env::var("CUTWATER_TEST_EVENTS").map_or(u64::MAX, |text| text.parse().unwrap());
     let store = Store::open(Path::new(&path)).unwrap();
-    let mut last = store.append(&run, Seq(0), 0, &[created(&run)], true).unwrap();
-    loop {
+    let mut last = store.begin(&run, &[run.to_string()], 0, &[created(&run)]).unwrap();
+    while last.0 < many {
         last = store
             .append(&run, last, 0, &[said(&format!("{}", last.0 + 1))], last.0.is_multiple_of(3))
             .unwrap();
@@ -104,15 +105,36 @@ fn child_that_appends_until_it_is_killed() {
     }
 }
 
+fn child(path: &Path, run: &str) -> Command {
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "child_that_appends_until_it_is_killed", "--nocapture"]);
+    child.env("CUTWATER_TEST_JOURNAL", path).env("CUTWATER_TEST_RUN", run).stdout(Stdio::piped());
+    child
+}
+
+/// Sabotage: an append that expects a place of the file instead of its run's.
+#[test]
+fn two_processes_with_a_run_each_share_the_file() {
+    let (_folder, path) = place();
+    drop(Store::open(&path).unwrap());
+    let start = |run| child(&path, run).env("CUTWATER_TEST_EVENTS", "300").spawn().unwrap();
+    for child in [start("a"), start("b")] {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
+    let store = Store::open(&path).unwrap();
+    for run in ["a", "b"].map(RunId::new) {
+        let records = store.read(&run, Seq(1)).unwrap();
+        assert_eq!(records.len(), 299);
+        assert!(records.iter().all(|record| record.event == said(&record.seq.0.to_string())));
+    }
+    assert_eq!(store.locks().unwrap().len(), 2);
+}
+
 #[test]
 fn what_was_acknowledged_survives_sigkill() {
     let (_folder, path) = place();
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child_that_appends_until_it_is_killed", "--nocapture"])
-        .env("CUTWATER_TEST_JOURNAL", &path)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = child(&path, "a").spawn().unwrap();
     let mut out = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     while !line.starts_with("acknowledged 500") {

@@ -165,17 +165,36 @@ impl Action for Sync {
     fn probe(ctx: &Context<'_>, input: &Input, story: &Story) -> Result<Probed<Output>, Stop> {
         let Some(far) = story.checkpoint::<Far>() else { return Ok(Probed::NotApplied) };
         let Some(done) = far.done else { return Ok(Probed::PartWay(story.checkpoint.clone())) };
-        Ok(match as_left(ctx, &input.to.known()?.0, done.base.known()?)? {
+        let to = &input.to.known()?.0;
+        Ok(match as_left(ctx, to, done.base.known()?)? {
             true => Probed::Applied(done),
+            // The copy was taken back.
+            false if ctx.host().facts(to)?.signature.is_none() && is_erased(ctx, to)? => Probed::NotApplied,
             false => Probed::CannotTell("the target was written since the copy ended".to_owned()),
         })
     }
 
     fn undo(ctx: &Context<'_>, input: &Input, story: &Story) -> Answer<()> {
-        let to = story.checkpoint::<Far>().map(|far| far.to);
-        let to = to.or_else(|| story.output::<Output>()?.identity.get().cloned());
-        discard(ctx, &input.to.known()?.0, to)
+        let to = &input.to.known()?.0;
+        let far = story.checkpoint::<Far>();
+        // Nothing recognises a copy before its head is there: what is recognised and is not that head is not ours.
+        if far.as_ref().is_some_and(|far| far.done.is_none())
+            && input.replaces.is_none()
+            && ctx.host().facts(to)?.signature.is_some()
+            && !begun_by_us(ctx, input, to)
+        {
+            ctx.say("the target carries what this copy has not put there; it is left alone");
+            return Ok(Done::Unchanged(()));
+        }
+        let identity = far.map(|far| far.to);
+        let identity = identity.or_else(|| story.output::<Output>()?.identity.get().cloned());
+        discard(ctx, to, identity)
     }
+}
+
+/// Whether the head is as [`discard`] leaves it.
+fn is_erased(ctx: &Context<'_>, to: &str) -> Result<bool, Stop> {
+    Ok(ctx.host().read_block(to, 0, HEAD as u32)?.iter().all(|&byte| byte == 0))
 }
 
 /// Erases a copy's target, if the run wrote to it and it is still the same device.
@@ -231,7 +250,13 @@ struct Copy<'a, 'c> {
 impl Copy<'_, '_> {
     fn go_on(&mut self) -> Result<Output, Stop> {
         if let Some(done) = &self.far.done {
-            return Ok(done.clone());
+            return match as_left(self.ctx, self.request.to.known()?, done.base.known()?)? {
+                true => Ok(done.clone()),
+                false => {
+                    Err(Failure::new("base-moved", "the target was written since the copy ended", LEFT)
+                        .into())
+                }
+            };
         }
         // Before the first byte: without a checkpoint nothing was done.
         self.save()?;

@@ -12,8 +12,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("cutwater-store", &["cutwater-core", "cutwater-driver"]),
     ("cutwater-host", &["cutwater-core", "cutwater-driver"]),
     ("cutwater-build", &[]),
-    ("cutwater", &["cutwater-core", "cutwater-driver", "cutwater-store", "cutwater-host", "cutwater-build"]),
+    (
+        "cutwater",
+        &[
+            "cutwater-core",
+            "cutwater-driver",
+            "cutwater-store",
+            "cutwater-host",
+            "cutwater-build",
+            "cutwater-testkit",
+        ],
+    ),
     ("cutwater-sdk", &[]),
+    ("cutwater-testkit", &[]),
     ("cutwater-plugin-lvm", &["cutwater-sdk"]),
     ("cutwater-plugin-fs", &["cutwater-sdk"]),
     ("cutwater-plugin-block", &["cutwater-sdk"]),
@@ -59,6 +70,7 @@ fn is_a_test(name: &str) -> bool {
         "cutwater-system",
         "cutwater-demo",
         "cutwater-hostile",
+        "cutwater-careless",
         "cutwater-sandbox",
     ]
     .contains(&name)

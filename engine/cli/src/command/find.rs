@@ -21,10 +21,18 @@ pub fn find(store: &Store, typed: &str) -> Result<Summary, Failure> {
     if let Some(exact) = runs.iter().position(|summary| summary.run.as_str() == typed) {
         return Ok(runs.swap_remove(exact));
     }
+    let damaged = runs.iter().filter(|summary| summary.damage.is_some()).count();
     runs.retain(|summary| summary.run.as_str().starts_with(typed));
     let newest: Vec<&str> = runs.iter().rev().take(5).map(|summary| summary.run.as_str()).collect();
     match newest.as_slice() {
         [_] => Ok(runs.swap_remove(0)),
+        [] if damaged > 0 => {
+            let error = format!(
+                "no run that can be read is called `{typed}`, and {damaged} are damaged in the list of runs; \
+                 `cutwater runs` names them"
+            );
+            Err(Failure::words(Kind::Stopped, error))
+        }
         [] => {
             let error = format!("there is no run `{typed}`; `cutwater runs` lists those there are");
             Err(Failure::words(Kind::Invalid, error))

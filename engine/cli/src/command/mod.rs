@@ -8,14 +8,18 @@ mod go;
 mod graph;
 mod plan;
 mod plugin;
+pub mod plugin_test;
 mod resume;
+mod resume_all;
 mod run;
 mod runs;
 mod schema;
 mod show;
+mod simulate;
 mod steer;
 mod step;
 mod watch;
+mod window;
 mod workflow;
 
 use crate::args::{Cli, Command};
@@ -35,6 +39,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Abort(args) | Command::Undo(args) => steer::abort(&paths, global, &args),
         Command::Pause(args) => steer::pause(&paths, &args),
         Command::Settle(args) => steer::settle(&paths, &args),
+        Command::Simulate(args) => simulate::run(&paths, global, &args),
         Command::Runs(args) => runs::run(&paths, global, &args),
         Command::Show(args) => show::run(&paths, global, &args),
         Command::Watch(args) => watch::run(&paths, global, &args),

@@ -1,4 +1,4 @@
-//! Plugins: building, listing, looking into. It must not run a step.
+//! Plugins: building, listing, looking into; testing has a file of its own. It must not run a step.
 
 use crate::args::{Global, Plugin};
 use crate::exit::{Failure, Kind};
@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 pub fn run(paths: &Paths, global: &Global, what: &Plugin) -> Result<(), Failure> {
     match what {
         Plugin::Build { dir, out } => build(global, dir, out.as_deref()),
+        Plugin::Test(args) => super::plugin_test::run(paths, global, args),
         Plugin::List => list(&Machine::open(paths, global)?, global),
         Plugin::Inspect { plugin } => inspect(&Machine::open(paths, global)?, global, plugin),
     }

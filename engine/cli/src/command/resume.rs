@@ -3,12 +3,14 @@
 
 use super::find::{self, find};
 use super::go;
+use super::resume_all;
 use crate::args::{Global, Resume};
 use crate::exit::{Failure, Kind};
 use crate::machine::{Machine, journal, ownership};
 use crate::paths::Paths;
 use crate::screen;
-use cutwater_core::event::{Event, Outcome};
+use crate::view::figures::short;
+use cutwater_core::event::Event;
 use cutwater_core::names::{RunId, Seq};
 use cutwater_core::state::RunState;
 use cutwater_driver::engine::Engine;
@@ -17,6 +19,7 @@ use cutwater_host::guard::evidence;
 use cutwater_host::socket::client::{self, SendError};
 use cutwater_host::socket::words::Request;
 use cutwater_store::Store;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Resumes one run, or all whose owner is gone.
@@ -39,7 +42,7 @@ pub fn run(paths: &Paths, global: &Global, args: &Resume) -> Result<(), Failure>
             let machine = Machine::open(paths, global)?;
             take_up(&machine, global, store, &run, args.no_wait)
         }
-        None => all(paths, global, &store, args.no_wait),
+        None => resume_all::run(paths, global, &store, args.no_wait),
     }
 }
 
@@ -47,7 +50,7 @@ pub fn run(paths: &Paths, global: &Global, args: &Resume) -> Result<(), Failure>
 fn pause_ended(paths: &Paths, run: &RunId) -> Result<bool, Failure> {
     match client::send(&paths.run(), run.as_str(), &Request::Resume) {
         Ok(words) => {
-            screen::print(&format!("{words}\n"));
+            screen::print(&format!("{words}; cutwater watch {run} follows it\n"));
             Ok(true)
         }
         Err(SendError::NoOwner(_)) => Ok(false),
@@ -65,9 +68,41 @@ pub fn take_up(
     no_wait: bool,
 ) -> Result<(), Failure> {
     let owner = ownership::owner(no_wait, machine.policy.faults);
+    same_plugins(machine, &store, run)?;
     write_down_what_the_guard_did(machine, &store, run)?;
     let engine = Engine::resume(go::ports(machine, store), owner, run)?;
     go::go(machine, global, engine)
+}
+
+/// The plugins that the run was planned with go on with it, or none: another one could misread what was done.
+fn same_plugins(machine: &Machine, store: &Store, run: &RunId) -> Result<(), Failure> {
+    let state =
+        RunState::fold(&store.read(run, Seq(0))?).map_err(|error| Failure::new(Kind::Stopped, error))?;
+    let here = |plugin: &str| machine.registry.get(plugin).map(|loaded| loaded.plugin.digest.clone());
+    match other_builds(&state.plan.components, here) {
+        Some(words) if state.outcome.is_none() => Err(Failure::words(
+            Kind::Stopped,
+            format!(
+                "run {run} is not gone on with, for the plugins are not those that it was planned with: this machine has \
+                 {words}; put those back (the binary that began the run has the shipped ones, --plugins DIR finds others), \
+                 then `cutwater resume {run}`; or look with `cutwater show {run}` and put things back by hand"
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Which of a plan's components are other ones here, or none.
+fn other_builds(planned: &BTreeMap<String, String>, here: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let words: Vec<String> = planned
+        .iter()
+        .filter_map(|(plugin, digest)| match here(plugin) {
+            Some(found) if found == *digest => None,
+            Some(found) => Some(format!("`{plugin}` {} where the plan has {}", short(&found), short(digest))),
+            None => Some(format!("no `{plugin}` where the plan has {}", short(digest))),
+        })
+        .collect();
+    (!words.is_empty()).then(|| words.join(", "))
 }
 
 /// A guard that acted alone wrote it where nothing can be frozen; the journal has it from here on.
@@ -88,35 +123,21 @@ fn write_down_what_the_guard_did(machine: &Machine, store: &Store, run: &RunId) 
     evidence::forget(&folder, run.as_str()).map_err(unread)
 }
 
-/// Each in a process of its own, one after the other: one that needs a person does not keep the others waiting.
-fn all(paths: &Paths, global: &Global, store: &Store, no_wait: bool) -> Result<(), Failure> {
-    let mut worst: Option<Failure> = None;
-    for summary in store.unfinished()? {
-        let stopped = matches!(summary.ended, Some((Outcome::Stopped, _)));
-        if stopped || ownership::is_owned(paths, &summary.run, ownership::by_journal(&summary)) {
-            continue;
-        }
-        if let Err(failure) = in_a_process(paths, global, &summary.run, no_wait)
-            && worst.as_ref().is_none_or(|worst| worst.kind.code() < failure.kind.code())
-        {
-            worst = Some(failure);
-        }
-    }
-    worst.map_or(Ok(()), Err)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn in_a_process(paths: &Paths, global: &Global, run: &RunId, no_wait: bool) -> Result<(), Failure> {
-    let wrong = |error: std::io::Error| Failure::new(Kind::Defect, error);
-    let mut command = std::process::Command::new(std::env::current_exe().map_err(wrong)?);
-    command.arg("--root").arg(paths.root());
-    for folder in &global.plugins {
-        command.arg("--plugins").arg(folder);
-    }
-    command.args(global.json.then_some("--json")).args(["resume", run.as_str()]);
-    command.args(no_wait.then_some("--no-wait"));
-    let status = command.status().map_err(wrong)?;
-    match Kind::of_code(status.code()) {
-        None => Ok(()),
-        Some(kind) => Err(Failure::said(kind)),
+    /// Sabotage: a plugin that is not there taken for the same; the digests not compared.
+    #[test]
+    fn a_changed_and_a_missing_plugin_are_told_and_the_same_ones_are_not() {
+        let planned: BTreeMap<String, String> = [("lvm", "aaaa"), ("fs", "bbbb")]
+            .map(|(name, digest)| (name.to_owned(), digest.to_owned()))
+            .into();
+        assert_eq!(other_builds(&planned, |name| planned.get(name).cloned()), None);
+        let changed = other_builds(&planned, |name| (name == "lvm").then(|| "cccc".to_owned()));
+        assert_eq!(
+            changed.as_deref(),
+            Some("no `fs` where the plan has bbbb, `lvm` cccc where the plan has aaaa")
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! Running a workflow. It must not know what its steps do.
 
 use super::go;
+use super::window;
 use super::workflow::{Source, given};
 use crate::args::{Global, Run};
 use crate::exit::{Failure, Kind};
@@ -9,7 +10,7 @@ use crate::paths::Paths;
 use cutwater_core::document::parse_leniently;
 use cutwater_core::names::RunId;
 use cutwater_core::plan::Plan;
-use cutwater_driver::engine::Engine;
+use cutwater_driver::engine::{Engine, EngineError};
 use cutwater_store::Store;
 use jiff::Zoned;
 
@@ -51,6 +52,11 @@ fn unfinished_first(machine: &Machine, source: &Source, failure: Failure) -> Fai
 
 /// Starts a run of this plan and carries it to its end.
 pub fn begin(machine: &Machine, global: &Global, plan: Plan, no_wait: bool) -> Result<(), Failure> {
+    if let Some(window) = &plan.window
+        && let Some(schedule) = window::schedule(&machine.paths, &plan, ownership::now())?
+    {
+        window::may_start(&schedule, window, ownership::now())?;
+    }
     let journal = journal::open(&machine.paths)?;
     let owner = ownership::owner(no_wait, machine.policy.faults);
     let run = new_name(&plan.name)?;
@@ -81,8 +87,11 @@ pub fn is_the_plan(plan: &Plan, wanted: &str) -> Result<(), Failure> {
 }
 
 /// Before the first event nothing has happened, whatever the journal says.
-fn not_started(error: cutwater_driver::engine::EngineError) -> Failure {
-    let failure = Failure::from(error);
+fn not_started(error: EngineError) -> Failure {
+    let failure = match error {
+        EngineError::Journal(error) => Failure::from(error),
+        error => Failure::from(error),
+    };
     match failure.kind {
         Kind::Stopped | Kind::Lost => Failure { kind: Kind::NotStarted, ..failure },
         _ => failure,

@@ -26,6 +26,11 @@ pub fn run(paths: &Paths, global: &Global, args: &Runs) -> Result<(), Failure> {
     }
     let width = runs.iter().map(|summary| summary.run.as_str().len()).max().unwrap_or(0);
     for summary in &runs {
+        if let Some(what) = &summary.damage {
+            let line = format!("{:<width$}  damaged: {what}", summary.run.as_str());
+            screen::print(&format!("{}\n", escaped(&line)));
+            continue;
+        }
         let standing = standing(paths, summary);
         let line = format!(
             "{:<width$}  {}  {:>8}  plan {}  {standing}",
@@ -62,6 +67,7 @@ fn as_json(paths: &Paths, summary: &Summary) -> serde_json::Value {
         "events": summary.last,
         "outcome": summary.ended.as_ref().map(|(outcome, _)| outcome),
         "because": summary.ended.as_ref().map(|(_, because)| because),
+        "damage": summary.damage,
         "owned": summary.ended.is_none() && ownership::is_owned(paths, &summary.run, ownership::by_journal(summary)),
     })
 }

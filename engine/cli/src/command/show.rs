@@ -1,8 +1,10 @@
 //! How a run stands, folded from its journal. It must not ask its owner.
 
 use super::find::{find, journal};
+use super::go::standing;
+use super::window;
 use crate::args::{Global, Show};
-use crate::exit::{Failure, Kind};
+use crate::exit::{Failure, Kind, of_outcome};
 use crate::machine::ownership;
 use crate::paths::Paths;
 use crate::screen;
@@ -11,7 +13,7 @@ use crate::view::glyph::{Glyph, reason};
 use crate::view::model::Model;
 use crate::view::plain::{Plain, outcome_words};
 use crate::view::tree;
-use cutwater_core::event::{Event, Record};
+use cutwater_core::event::{Event, Outcome, Record};
 use cutwater_core::fault::escaped;
 use cutwater_core::names::{Seq, StepName};
 use cutwater_core::state::RunState;
@@ -114,6 +116,9 @@ fn print_run(paths: &Paths, records: &[Record], state: &RunState) {
     if let Some(mark) = &state.crossed {
         lines.push(format!("mark     crossed with `{mark}`: nothing is undone any more"));
     }
+    if let Some(schedule) = state.schedule.as_ref().filter(|_| !over && state.crossed.is_none()) {
+        lines.extend(window::lines(schedule).into_iter().map(|line| format!("window   {line}")));
+    }
     for line in lines {
         screen::print(&format!("{}\n", escaped(line.trim_end())));
     }
@@ -124,6 +129,11 @@ fn print_run(paths: &Paths, records: &[Record], state: &RunState) {
             true => screen::print(&format!("\x1b[{}m{}\x1b[0m\n", line.colour, line.text)),
             false => screen::print(&format!("{}\n", line.text)),
         }
+    }
+    let words = if over && state.outcome != Some(Outcome::CutOver) { String::new() } else { standing(state) };
+    if !words.is_empty() && !owned {
+        let lines: Vec<String> = words.lines().map(escaped).collect();
+        screen::print(&format!("\n{}\n", lines.join("\n")));
     }
 }
 
@@ -144,6 +154,9 @@ fn run_json(state: &RunState) -> Value {
         "events": state.seq,
         "epoch": state.epoch,
         "outcome": state.outcome,
+        "exit": state.outcome.map(|outcome| of_outcome(outcome).map_or(0, Kind::code)),
+        "sides": state.sides().filter(|_| state.outcome != Some(Outcome::Done)),
+        "advice": state.advice(),
         "because": state.because,
         "crossed": state.crossed,
         "paused": state.paused,

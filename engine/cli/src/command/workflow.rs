@@ -11,7 +11,7 @@ use cutwater_core::describe::Catalog;
 use cutwater_core::document::parse_leniently;
 use cutwater_core::fault::Faults;
 use cutwater_core::grant::Grants;
-use cutwater_core::plan::{Plan, Window};
+use cutwater_core::plan::Plan;
 use cutwater_core::planning::{self, Facts, PlanningFailure, PlanningFault};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -75,7 +75,7 @@ impl Source {
         let catalog = machine.registry.catalog();
         let checked = self.check(machine, &catalog, given)?;
         if let Some(window) = &checked.window {
-            return Err(self.windowed(window));
+            super::window::is_known(window)?;
         }
         let facts = Facts {
             policy: machine.policy.digest(),
@@ -88,15 +88,6 @@ impl Source {
             Ok(plan) => Ok((plan, facts.catalog)),
             Err(failure) => Err(self.refused(&failure)),
         }
-    }
-
-    /// A window that nobody keeps to would be worse than none.
-    fn windowed(&self, window: &Window) -> Failure {
-        let text = format!(
-            "{}: this version does not keep to a window ({}-{} {}); take `window` out, and start the run inside it",
-            self.name, window.opens, window.closes, window.timezone
-        );
-        Failure::words(Kind::Invalid, text)
     }
 
     fn refused(&self, failure: &PlanningFailure) -> Failure {

@@ -7,3 +7,4 @@ pub mod live;
 pub mod model;
 pub mod plain;
 pub mod tree;
+pub mod walk;

@@ -1,6 +1,6 @@
 //! A run as plain lines, one for each event that is worth telling: what reaches a log file. It must not draw.
 
-use super::figures::{amount, duration, short, time};
+use super::figures::{amount, date_time, duration, short, time};
 use super::model::Model;
 use cutwater_core::answer::{Answer, Probed};
 use cutwater_core::event::{Event, Outcome, Record, Way};
@@ -35,6 +35,17 @@ impl Plain {
                 format!("run {run}: plan {} of {}, by {by}{faults}", short(&plan.hash), plan.name)
             }
             Event::Owned { epoch, pid, by, .. } if epoch.0 > 1 => format!("taken up by {by} (process {pid})"),
+            Event::Scheduled { opens, closes, .. } => {
+                let schedule = self.model.state.as_ref().and_then(|state| state.schedule.as_ref())?;
+                let latest = |step| format!("`{step}` by {}", date_time(schedule.latest(step)));
+                let starts: Vec<String> = schedule.needs.keys().map(latest).collect();
+                format!(
+                    "the window opens {} and closes {}; latest safe start: {}",
+                    date_time(*opens),
+                    date_time(*closes),
+                    starts.join(", ")
+                )
+            }
             Event::Intended { step, way: Way::Apply, attempt: 1, .. } => format!("{step}: begins"),
             Event::Intended { step, way: Way::Apply, attempt, .. } => {
                 format!("{step}: begins attempt {attempt}")

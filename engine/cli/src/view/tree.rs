@@ -1,10 +1,11 @@
 //! A run as lines, one a step: what `show` prints and the live view redraws. It must not know the terminal.
 
-use super::figures::{amount, duration, short};
+use super::figures::{amount, date_time, duration, short};
 use super::glyph::{Glyph, reason};
 use super::model::{Model, Progress};
 use cutwater_core::fault::escaped;
 use cutwater_core::figures::span;
+use cutwater_core::names::StepName;
 use cutwater_core::plan::{Body, PlanStep};
 use cutwater_core::state::{Phase, RunState, Status, StepState};
 
@@ -31,8 +32,24 @@ pub fn head(model: &Model, now: i64) -> Option<Line> {
     };
     let began = state.steps.iter().filter_map(|step| step.began).min();
     let since = began.map(|began| format!(", {}", duration(now - began))).unwrap_or_default();
-    let text = format!("{}  plan {}  {how}{since}", state.run, short(&state.plan.hash));
+    let window = window(state, now).map(|words| format!(", {words}")).unwrap_or_default();
+    let text = format!("{}  plan {}  {how}{since}{window}", state.run, short(&state.plan.hash));
     Some(Line { text: escaped(&text), colour: "1", rank: 0 })
+}
+
+/// The latest moment at which the next outage, or the mark inside an open one, may still begin.
+fn window(state: &RunState, now: i64) -> Option<String> {
+    let schedule = state.schedule.as_ref()?;
+    let ahead = state.outcome.is_none() && state.crossed.is_none() && state.phase == Phase::Forward;
+    let waits = |step: &&StepName| state.step(step).is_some_and(|s| s.status == Status::Waiting);
+    let next = schedule.needs.keys().filter(waits).min_by_key(|step| schedule.latest(step))?;
+    let latest = schedule.latest(next);
+    let wait = if now < schedule.opens {
+        format!("the window opens in {}; ", duration(schedule.opens - now))
+    } else {
+        String::new()
+    };
+    ahead.then(|| format!("{wait}`{next}` by {} (in {})", date_time(latest), duration((latest - now).max(0))))
 }
 
 /// One line for each step, in the plan's order.

@@ -1,10 +1,11 @@
 //! What is to be done next, from the state alone. Deciding changes nothing: whoever carries it out appends the event
 //! first. It must not know how anything is done.
 
-use super::fold::{Phase, RunState, StepState};
+use super::fold::{Phase, RunState};
 use super::status::Status;
+use super::step::StepState;
+use super::window::Gate;
 use crate::answer::Ending;
-use crate::describe::Undo;
 use crate::event::{Outcome, Way};
 use crate::names::StepName;
 use crate::plan::{Body, OnFailure, PlanStep};
@@ -12,10 +13,6 @@ use std::collections::BTreeSet;
 
 /// How many steps may be under way at once.
 const PARALLEL: usize = 16;
-/// How often a release or an undo is tried before a person is asked.
-const BACK_ATTEMPTS: u32 = 4;
-/// How long after the first failed undo the next is tried, in milliseconds; doubles.
-const BACK_WAIT_MS: u64 = 250;
 /// How long after a probe that found a program still running the next one is made.
 const PROBE_AGAIN_MS: i64 = 500;
 /// How often an attempt that was found not to have happened is made again, beyond its retries.
@@ -36,6 +33,8 @@ pub enum Todo {
     Expire(StepName),
     /// Open an outage.
     Open(StepName),
+    /// The window lets this outage begin no more.
+    Shut { step: StepName, why: String },
     /// Close an outage: all inside it is done, or taken back.
     Close(StepName),
     /// All inside a hold is done: see whether it is unbroken, then say so.
@@ -74,6 +73,8 @@ pub enum Blocked {
     Asked,
     /// The end of a pause.
     Paused,
+    /// The opening of the window, milliseconds since 1970.
+    Window(i64),
     /// A look at what is in which state, and a decision.
     Stuck(String),
 }
@@ -97,35 +98,35 @@ impl RunState {
     }
 }
 
-struct View<'a> {
-    state: &'a RunState,
-    now: i64,
-    busy: &'a BTreeSet<StepName>,
-    out: &'a mut Decision,
+pub(super) struct View<'a> {
+    pub(super) state: &'a RunState,
+    pub(super) now: i64,
+    pub(super) busy: &'a BTreeSet<StepName>,
+    pub(super) out: &'a mut Decision,
 }
 
 impl View<'_> {
-    fn planned(&self, step: usize) -> &PlanStep {
+    pub(super) fn planned(&self, step: usize) -> &PlanStep {
         &self.state.plan.steps[step]
     }
 
-    fn status(&self, step: usize) -> &Status {
+    pub(super) fn status(&self, step: usize) -> &Status {
         &self.state.steps[step].status
     }
 
-    fn name(&self, step: usize) -> StepName {
+    pub(super) fn name(&self, step: usize) -> StepName {
         self.planned(step).name.clone()
     }
 
-    fn idle(&self, step: usize) -> bool {
+    pub(super) fn idle(&self, step: usize) -> bool {
         !self.busy.contains(&self.planned(step).name)
     }
 
-    fn todo(&mut self, todo: Todo) {
+    pub(super) fn todo(&mut self, todo: Todo) {
         self.out.todo.push(todo);
     }
 
-    fn wake(&mut self, at: i64) {
+    pub(super) fn wake(&mut self, at: i64) {
         self.out.wake_at = Some(self.out.wake_at.map_or(at, |w| w.min(at)));
     }
 
@@ -154,7 +155,7 @@ impl View<'_> {
         if s.probed_running { s.since + PROBE_AGAIN_MS } else { 0 }
     }
 
-    fn is_hold(&self, step: usize) -> bool {
+    pub(super) fn is_hold(&self, step: usize) -> bool {
         matches!(self.planned(step).body, Body::Hold { .. })
     }
 
@@ -171,7 +172,9 @@ impl View<'_> {
             let counts = matches!(self.status(step), Status::Open | Status::Taken | Status::Confirmed)
                 || (self.is_hold(step) && *self.status(step) == Status::Applying);
             let name = self.name(step);
-            if !counts || self.state.limits_passed.contains(&name) || self.state.crossed.is_some() {
+            // Behind the mark an outage only goes forward; a hold is given back at its limit all the same.
+            let behind = self.state.crossed.is_some() && !self.is_hold(step);
+            if !counts || self.state.limits_passed.contains(&name) || behind {
                 continue;
             }
             let due = self.state.steps[step].began.unwrap_or(self.now) + limit as i64;
@@ -252,14 +255,17 @@ impl View<'_> {
             if !self.idle(step) {
                 continue;
             }
+            let passed = self.state.limits_passed.contains(&self.planned(step).name);
             let inner_done = || self.state.inner(step).iter().all(|&i| self.status(i).ended_well());
             match self.status(step) {
                 Status::Open if inner_done() => self.todo(Todo::Close(self.name(step))),
-                Status::Taken if inner_done() => self.todo(Todo::Confirm(self.name(step))),
+                Status::Taken if !passed && inner_done() => self.todo(Todo::Confirm(self.name(step))),
                 Status::Confirmed => {
                     self.todo(Todo::Release { step: self.name(step), how: Ending::Done, orphan: false });
                 }
-                // After the mark a hold that lost its holder is still given back.
+                // After the mark a hold whose limit passed, or that lost its holder, is still given back.
+                Status::Taken if passed => self.release(step, Ending::Limit),
+                Status::Applying if passed => self.todo(Todo::Stop(self.name(step))),
                 Status::Orphaned { .. } | Status::ReleaseDoubtful { .. } => {
                     self.release(step, Ending::Failed)
                 }
@@ -302,8 +308,21 @@ impl View<'_> {
                 self.wake(due);
                 continue;
             }
-            under_way += 1;
             let name = self.name(step);
+            if matches!(self.planned(step).body, Body::Outage { .. }) {
+                match self.state.gate(&name, self.now) {
+                    Gate::Open => {}
+                    Gate::Early(opens) => {
+                        self.wake(opens);
+                        continue;
+                    }
+                    Gate::Late(why) => {
+                        self.todo(Todo::Shut { step: name, why });
+                        continue;
+                    }
+                }
+            }
+            under_way += 1;
             self.todo(match self.planned(step).body {
                 Body::Approve { .. } => Todo::Ask(name),
                 Body::Outage { .. } => Todo::Open(name),
@@ -359,11 +378,26 @@ impl View<'_> {
             Some(Blocked::Paused)
         } else if steps().any(|s| matches!(self.status(s), Status::Asked { .. })) {
             Some(Blocked::Asked)
+        } else if let Some(opens) = self.waits_for_the_window() {
+            Some(Blocked::Window(opens))
         } else if self.out.wake_at.is_none() {
             Some(Blocked::Stuck(self.why_stopped()))
         } else {
             None
         };
+    }
+
+    /// When the window opens, where an outage could begin but for it.
+    fn waits_for_the_window(&self) -> Option<i64> {
+        (0..self.state.steps.len()).find_map(|step| {
+            let waits = matches!(self.planned(step).body, Body::Outage { .. })
+                && *self.status(step) == Status::Waiting
+                && self.may_begin(step);
+            match self.state.gate(&self.planned(step).name, self.now) {
+                Gate::Early(opens) if waits => Some(opens),
+                _ => None,
+            }
+        })
     }
 
     fn why_stopped(&self) -> String {
@@ -372,6 +406,9 @@ impl View<'_> {
                 Status::Stuck { why, .. } => format!("needs a person: {why}"),
                 Status::Refused { refusal } => format!("was refused: {}", refusal.message),
                 Status::Failed { failure } => format!("failed: {}; left: {}", failure.message, failure.left),
+                Status::Released { well: false } => {
+                    "was given back before its inner steps had ended".to_owned()
+                }
                 Status::Waiting | Status::PartWay if self.lost_too_often(step) => {
                     "got lost again and again".to_owned()
                 }
@@ -382,12 +419,12 @@ impl View<'_> {
         told.unwrap_or_else(|| "nothing can go on".to_owned())
     }
 
-    fn anything_in_flight(&self) -> bool {
+    pub(super) fn anything_in_flight(&self) -> bool {
         self.state.steps.iter().any(|s| s.status.in_flight())
     }
 
     /// Starts what runs at the end whatever the outcome; true when all of it has ended.
-    fn finally(&mut self) -> bool {
+    pub(super) fn finally(&mut self) -> bool {
         let mut over = true;
         for step in 0..self.state.steps.len() {
             if !self.planned(step).finally {
@@ -417,170 +454,9 @@ impl View<'_> {
         self.state.order.needs[step].iter().all(ended)
     }
 
-    fn finally_failed(&self) -> Option<String> {
+    pub(super) fn finally_failed(&self) -> Option<String> {
         (0..self.state.steps.len()).filter(|&s| self.planned(s).finally).find_map(|s| {
             (!self.status(s).ended_well()).then(|| format!("`{}` did not succeed", self.planned(s).name))
         })
-    }
-
-    fn release(&mut self, step: usize, how: Ending) {
-        let s = &self.state.steps[step];
-        let orphan = !matches!(s.status, Status::Taken | Status::Confirmed);
-        if s.back_attempts >= BACK_ATTEMPTS {
-            let why = format!(
-                "giving `{}` back did not succeed {} times",
-                self.planned(step).name,
-                s.back_attempts
-            );
-            return self.todo(Todo::GiveUp { step: self.name(step), why });
-        }
-        let due = s.since + self.back_wait(s) as i64;
-        if orphan && s.back_attempts > 0 && self.now < due {
-            return self.wake(due);
-        }
-        self.todo(Todo::Release { step: self.name(step), how, orphan });
-    }
-
-    fn back_wait(&self, s: &StepState) -> u64 {
-        BACK_WAIT_MS << s.back_attempts.min(10)
-    }
-
-    fn back(&mut self, only: Option<&BTreeSet<usize>>) {
-        let concerned = |step: usize| only.is_none_or(|set| set.contains(&step));
-        // What is under way stops first, then holds are given back, then things are undone.
-        for step in 0..self.state.steps.len() {
-            if *self.status(step) == Status::Applying && !self.planned(step).finally {
-                self.todo(Todo::Stop(self.name(step)));
-            }
-        }
-        let mut holding = false;
-        for step in 0..self.state.steps.len() {
-            let open = match self.status(step) {
-                Status::Taken
-                | Status::Confirmed
-                | Status::Orphaned { .. }
-                | Status::ReleaseDoubtful { .. } => true,
-                Status::Doubtful { .. } => self.is_hold(step),
-                Status::Releasing { .. } => {
-                    holding = true;
-                    false
-                }
-                Status::Applying if self.is_hold(step) => {
-                    holding = true;
-                    false
-                }
-                _ => false,
-            };
-            if open {
-                holding = true;
-                // An inner step that is still under way is not waited for: nobody stays frozen.
-                if self.idle(step) {
-                    let how = match self.state.limits_passed.contains(&self.planned(step).name) {
-                        true => Ending::Limit,
-                        false if self.state.abort.is_some() => Ending::Aborted,
-                        false => Ending::Failed,
-                    };
-                    self.release(step, how);
-                }
-            }
-        }
-        if holding {
-            return;
-        }
-        let blocked = self.blocked_by_later();
-        for step in (0..self.state.steps.len()).rev() {
-            if !concerned(step) || !self.idle(step) || blocked[step] {
-                continue;
-            }
-            match self.status(step).clone() {
-                Status::Open => self.todo(Todo::Close(self.name(step))),
-                status if self.must_undo(step, &status) => self.undo(step),
-                _ => {}
-            }
-        }
-        self.finish_back(only);
-    }
-
-    fn must_undo(&self, step: usize, status: &Status) -> bool {
-        let Body::Action { undo, .. } = &self.planned(step).body else { return false };
-        *undo != Undo::None
-            && matches!(
-                status,
-                Status::Applied { changed: true }
-                    | Status::Failed { .. }
-                    | Status::PartWay
-                    | Status::UndoFailed { .. }
-            )
-    }
-
-    /// The steps that cannot be taken back yet: something that came after them, however far, is still to be.
-    fn blocked_by_later(&self) -> Vec<bool> {
-        let mut blocked = vec![false; self.state.steps.len()];
-        for &step in &self.state.order.last_first {
-            let laters = &self.state.order.undone_before[step];
-            blocked[step] = laters.iter().any(|&later| blocked[later] || !self.settled(later));
-        }
-        blocked
-    }
-
-    /// Taken back, or never was, or nothing that needs taking back.
-    fn settled(&self, step: usize) -> bool {
-        let status = self.status(step);
-        let unsettled = matches!(
-            status,
-            Status::Open | Status::Doubtful { .. } | Status::UndoDoubtful { .. } | Status::Stuck { .. }
-        );
-        !unsettled && !status.in_flight() && !self.must_undo(step, status) && self.idle(step)
-    }
-
-    fn undo(&mut self, step: usize) {
-        let s = &self.state.steps[step];
-        if s.back_attempts >= BACK_ATTEMPTS {
-            let why = match &s.status {
-                Status::UndoFailed { why } => why.clone(),
-                _ => "it could not be taken back".into(),
-            };
-            return self.todo(Todo::GiveUp { step: self.name(step), why });
-        }
-        let due = s.since + self.back_wait(s) as i64;
-        if s.back_attempts > 0 && self.now < due {
-            return self.wake(due);
-        }
-        self.todo(Todo::Undo(self.name(step)));
-    }
-
-    fn finish_back(&mut self, only: Option<&BTreeSet<usize>>) {
-        if !self.out.todo.is_empty()
-            || !self.busy.is_empty()
-            || self.anything_in_flight()
-            || self.out.wake_at.is_some()
-        {
-            return;
-        }
-        let because = self.state.because.clone().unwrap_or_default();
-        let stuck = (0..self.state.steps.len()).find_map(|s| match self.status(s) {
-            Status::Stuck { why, .. } => Some(format!("`{}` needs a person: {why}", self.planned(s).name)),
-            _ => None,
-        });
-        if let Some(stuck) = stuck {
-            self.out.blocked = Some(Blocked::Stuck(stuck));
-            return;
-        }
-        if only.is_some() && self.state.plan.on_failure == OnFailure::Pause {
-            if self.state.abort.is_some() {
-                self.todo(Todo::TurnBack { because, open_only: false });
-            } else {
-                self.out.blocked = Some(Blocked::Stuck(format!("paused after a failure: {because}")));
-            }
-            return;
-        }
-        if self.finally() {
-            let outcome = if only.is_some() { Outcome::Stopped } else { Outcome::Undone };
-            let (outcome, because) = match self.finally_failed() {
-                Some(why) if outcome == Outcome::Undone => (Outcome::Stopped, format!("{because}; {why}")),
-                _ => (outcome, because),
-            };
-            self.todo(Todo::End { outcome, because });
-        }
     }
 }

@@ -3,12 +3,12 @@
 
 use super::order::Order;
 use super::status::Status;
-use crate::answer::{Answer, Failure, Probed};
-use crate::effect::Effect;
+use super::step::{StepState, note_program};
+use super::window::Schedule;
 use crate::event::{Event, Outcome, Record, Way};
 use crate::names::{Epoch, RunId, Seq, StepName};
 use crate::plan::{Body, Plan};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// A history that no engine writes: the journal is damaged, or a defect wrote it.
@@ -44,63 +44,6 @@ pub enum Standing {
     UnderWay,
 }
 
-/// One step in the run.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StepState {
-    /// Where it stands.
-    pub status: Status,
-    /// Attempts to do it so far.
-    pub attempts: u32,
-    /// Attempts to take it back (a hold: give it back) so far.
-    pub back_attempts: u32,
-    /// The input of the last attempt to do it.
-    pub input: Value,
-    /// What that attempt was admitted to change.
-    pub intent: Vec<Effect>,
-    /// What taking it back may change.
-    pub undo: Vec<Effect>,
-    /// The last resumable state.
-    pub checkpoint: Option<Value>,
-    /// Programs it started: {program, args, pid, start-time, boot, status?, signal?}.
-    pub programs: Vec<Value>,
-    /// What it gave. For a hold, the taken output; see `released`.
-    pub output: Option<Value>,
-    /// What a hold gave after its release.
-    pub released: Option<Value>,
-    /// When it first began, milliseconds since 1970.
-    pub began: Option<i64>,
-    /// When it last changed where it stands.
-    pub since: i64,
-    /// The owner under which an outage was opened.
-    pub opened_in: Epoch,
-    /// What an attempt that stopped part-way left behind, until it is done, undone or found not to be there.
-    pub left: Option<String>,
-    /// The last probe found that a program still runs.
-    pub probed_running: bool,
-}
-
-impl StepState {
-    fn new() -> Self {
-        Self {
-            status: Status::Waiting,
-            attempts: 0,
-            back_attempts: 0,
-            input: Value::Null,
-            intent: Vec::new(),
-            undo: Vec::new(),
-            checkpoint: None,
-            programs: Vec::new(),
-            output: None,
-            released: None,
-            began: None,
-            since: 0,
-            opened_in: Epoch(0),
-            left: None,
-            probed_running: false,
-        }
-    }
-}
-
 /// The state of a run.
 #[derive(Debug, Clone)]
 pub struct RunState {
@@ -126,6 +69,10 @@ pub struct RunState {
     pub abort: Option<String>,
     /// The end.
     pub outcome: Option<Outcome>,
+    /// The opening of the window that its owner keeps to, where the plan has a window.
+    pub schedule: Option<Schedule>,
+    /// When its owner took it, milliseconds since 1970.
+    pub owned_at: i64,
     /// Steps whose limit passed.
     pub limits_passed: BTreeSet<StepName>,
     /// The steps, as in `plan.steps`.
@@ -157,6 +104,8 @@ impl RunState {
             paused: false,
             abort: None,
             outcome: None,
+            schedule: None,
+            owned_at: first.at,
             limits_passed: BTreeSet::new(),
             steps: vec![StepState::new(); plan.steps.len()],
             order,
@@ -182,7 +131,16 @@ impl RunState {
         }
         match &record.event {
             Event::Created { .. } => return Err(refuse("the run exists")),
-            Event::Owned { epoch, pid, boot, .. } => self.owned(*epoch, *pid, boot).map_err(&refuse)?,
+            Event::Owned { epoch, pid, boot, .. } => {
+                self.owned(*epoch, *pid, boot).map_err(&refuse)?;
+                self.owned_at = record.at;
+            }
+            Event::Scheduled { opens, closes, needs } => {
+                if self.plan.window.is_none() {
+                    return Err(refuse("the plan has no window"));
+                }
+                self.schedule = Some(Schedule { opens: *opens, closes: *closes, needs: needs.clone() });
+            }
             Event::TurnedBack { because, open_only } => {
                 self.turn_back(because, *open_only).map_err(&refuse)?;
             }
@@ -289,6 +247,7 @@ impl RunState {
         }
         self.epoch = epoch;
         self.owner = Some((pid, boot.to_owned()));
+        self.schedule = None;
         self.paused = false;
         let crossed = self.crossed.is_some();
         for step in &mut self.steps {
@@ -413,93 +372,6 @@ impl RunState {
     /// How the run stands.
     pub fn standing(&self) -> Standing {
         self.outcome.map_or(Standing::UnderWay, Standing::Over)
-    }
-}
-
-impl StepState {
-    /// A refusal says that this attempt left nothing behind; what an earlier one left is still there.
-    fn with_what_is_left(&mut self, next: Status) -> Status {
-        match (&next, &self.left) {
-            (Status::Failed { failure }, _) => self.left = Some(failure.left.clone()),
-            (Status::PartWay, _) => self.left = Some("some of it".to_owned()),
-            (Status::Applied { .. } | Status::Undone | Status::Waiting, _) => self.left = None,
-            (Status::Refused { refusal }, Some(left)) => {
-                let failure = Failure {
-                    code: refusal.code.clone(),
-                    message: refusal.message.clone(),
-                    left: left.clone(),
-                    checkpoint: self.checkpoint.clone(),
-                    again: refusal.again,
-                };
-                return Status::Failed { failure };
-            }
-            _ => {}
-        }
-        next
-    }
-
-    fn remember(&mut self, body: &Body, event: &Event, at: i64) {
-        match event {
-            Event::Intended { way: Way::Apply, attempt, input, effects, undo, .. } => {
-                self.attempts = *attempt;
-                self.input = input.clone();
-                self.intent = effects.clone();
-                self.undo = undo.clone();
-                self.programs.clear();
-                self.began.get_or_insert(at);
-            }
-            Event::Intended { attempt, .. } => {
-                self.back_attempts = *attempt;
-                self.programs.clear();
-            }
-            Event::Releasing { .. } => self.back_attempts += 1,
-            Event::OutageBegan { .. } | Event::Asked { .. } => {
-                self.began.get_or_insert(at);
-            }
-            Event::Answered { way, answer, .. } => match (way, answer) {
-                (Way::Apply, Answer::Changed { output } | Answer::Unchanged { output }) => {
-                    self.output = Some(output.clone());
-                }
-                (Way::Release, Answer::Changed { output } | Answer::Unchanged { output }) => {
-                    self.released = Some(output.clone());
-                }
-                (Way::Apply, Answer::Failed(failure)) => {
-                    self.checkpoint = failure.checkpoint.clone().or(self.checkpoint.take());
-                }
-                (Way::Apply, Answer::Refused(_)) => {
-                    self.attempts = self.attempts.max(1);
-                }
-                _ => {}
-            },
-            Event::Probed { found: Probed::StillRunning, .. } => self.probed_running = true,
-            Event::Probed { way: Way::Apply, found, .. } => match found {
-                Probed::Applied { output } if !matches!(body, Body::Hold { .. }) => {
-                    self.output = Some(output.clone());
-                }
-                Probed::PartWay { checkpoint: Some(state) } => self.checkpoint = Some(state.clone()),
-                _ => {}
-            },
-            Event::Settled { applied: true, .. } => {
-                self.output.get_or_insert(json!({}));
-            }
-            _ => {}
-        }
-    }
-}
-
-/// Pairs the start of a program with its end, so that a probe and recovery know what may still run.
-fn note_program(programs: &mut Vec<Value>, what: &Value) {
-    if what["capability"] != "run" || what["denied"] == true {
-        return;
-    }
-    if what.get("program").is_some() && what.get("status").is_none() && what.get("signal").is_none() {
-        programs.push(what.clone());
-    } else if let Some(started) = programs.iter_mut().rev().find(|p| p["pid"] == what["pid"]) {
-        for key in ["status", "signal"] {
-            if let Some(value) = what.get(key) {
-                started[key] = value.clone();
-            }
-        }
     }
 }
 

@@ -9,11 +9,20 @@
 //! outage: Waiting → Open → Ended
 //! ```
 
+mod advice;
+mod back;
 mod decide;
+mod estimate;
 mod fold;
 mod order;
 mod status;
+mod step;
+mod window;
 
+pub use advice::{ByHand, Sides};
 pub use decide::{Blocked, Decision, Todo};
-pub use fold::{Illegal, Phase, RunState, Standing, StepState};
+pub use estimate::needs;
+pub use fold::{Illegal, Phase, RunState, Standing};
 pub use status::Status;
+pub use step::StepState;
+pub use window::{Gate, Schedule};

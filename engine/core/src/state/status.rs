@@ -99,9 +99,10 @@ impl Status {
                 S::Waiting | S::PartWay | S::Refused { .. } | S::Failed { .. },
                 Event::Intended { way: Way::Apply, .. },
             ) => S::Applying,
-            // Refused before there was an intent: drifted, or its input could not be made. A gathering step has no intent.
+            // Refused before there was an intent: drifted, or its input could not be made; what an earlier attempt left is
+            // kept in mind elsewhere. A gathering step has no intent.
             (
-                S::Waiting | S::Refused { .. },
+                S::Waiting | S::PartWay | S::Refused { .. } | S::Failed { .. },
                 Event::Answered { way: Way::Apply, answer: Answer::Refused(r), .. },
             ) => S::Refused { refusal: r.clone() },
             (S::Waiting, Event::Answered { way: Way::Apply, answer: Answer::Changed { .. }, .. })

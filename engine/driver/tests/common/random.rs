@@ -1,7 +1,7 @@
 //! Random plans: chains and forks of checks, actions, approvals, holds, and an outage with or without a mark.
 
 use crate::common::plans::{action, plan, step};
-use crate::common::world::Dice;
+use crate::dice::Dice;
 use cutwater_core::describe::Undo;
 use cutwater_core::plan::{Body, Plan, PlanStep, Retry};
 

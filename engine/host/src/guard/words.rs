@@ -70,8 +70,12 @@ pub fn send(socket: impl AsFd, word: &impl Serialize, with: Option<BorrowedFd<'_
     if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(&fds)) {
         return Err(io::Error::other("no room for a descriptor"));
     }
-    rustix::net::sendmsg(socket, &[IoSlice::new(&bytes)], &mut control, SendFlags::NOSIGNAL)?;
-    Ok(())
+    loop {
+        match rustix::net::sendmsg(&socket, &[IoSlice::new(&bytes)], &mut control, SendFlags::NOSIGNAL) {
+            Err(rustix::io::Errno::INTR) => {}
+            other => return other.map(drop).map_err(io::Error::from),
+        }
+    }
 }
 
 /// Receives one, waiting for it or not (`WouldBlock`); none at the end of the conversation.
@@ -83,12 +87,14 @@ pub fn receive<T: for<'a> Deserialize<'a>>(
     let mut bytes = vec![0; LONGEST];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
-    let got = rustix::net::recvmsg(
-        socket,
-        &mut [IoSliceMut::new(&mut bytes)],
-        &mut control,
-        how | RecvFlags::CMSG_CLOEXEC,
-    )?;
+    // With a time limit on the socket the kernel restarts nothing that a signal interrupted, and silence is no answer.
+    let got = loop {
+        let mut into = [IoSliceMut::new(&mut bytes)];
+        match rustix::net::recvmsg(&socket, &mut into, &mut control, how | RecvFlags::CMSG_CLOEXEC) {
+            Err(rustix::io::Errno::INTR) => {}
+            other => break other?,
+        }
+    };
     let mut fd = None;
     for message in control.drain() {
         if let RecvAncillaryMessage::ScmRights(fds) = message {
@@ -99,4 +105,37 @@ pub fn receive<T: for<'a> Deserialize<'a>>(
         return Ok(None);
     }
     Ok(Some((serde_json::from_slice(&bytes[..got.bytes])?, fd)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+    use std::os::unix::thread::JoinHandleExt;
+    use std::time::Duration;
+
+    extern "C" fn nothing(_: libc::c_int) {}
+
+    /// Sabotage: an interrupted wait taken for the other side's end (the engine then believes that its guard died).
+    #[test]
+    fn a_signal_does_not_end_the_wait_for_an_answer() {
+        // SAFETY: the handler does nothing; without SA_RESTART whatever waits is interrupted.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = nothing as *const () as libc::sighandler_t;
+            libc::sigaction(libc::SIGUSR2, &action, std::ptr::null_mut());
+        }
+        let (ours, theirs) =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
+        let limit = Some(Duration::from_secs(60));
+        rustix::net::sockopt::set_socket_timeout(&ours, rustix::net::sockopt::Timeout::Recv, limit).unwrap();
+        let waits = std::thread::spawn(move || receive::<Reply>(&ours, true));
+        for _ in 0..2_000 {
+            // SAFETY: the thread is not joined yet, so that its handle is good.
+            unsafe { libc::pthread_kill(waits.as_pthread_t(), libc::SIGUSR2) };
+            std::thread::yield_now();
+        }
+        send(&theirs, &Reply::Done, None).unwrap();
+        assert!(matches!(waits.join().unwrap(), Ok(Some((Reply::Done, None)))));
+    }
 }

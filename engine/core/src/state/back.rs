@@ -1,0 +1,179 @@
+//! The way back: what is under way stops, holds are given back, what was done is undone, the last first. It must not
+//! know when to turn back.
+
+use super::decide::{Blocked, Todo, View};
+use super::status::Status;
+use super::step::StepState;
+use crate::answer::Ending;
+use crate::describe::Undo;
+use crate::event::Outcome;
+use crate::plan::{Body, OnFailure};
+use std::collections::BTreeSet;
+
+/// How often a release or an undo is tried before a person is asked.
+const BACK_ATTEMPTS: u32 = 4;
+/// How long after the first failed undo the next is tried, in milliseconds; doubles.
+const BACK_WAIT_MS: u64 = 250;
+
+impl View<'_> {
+    pub(super) fn release(&mut self, step: usize, how: Ending) {
+        let s = &self.state.steps[step];
+        let orphan = !matches!(s.status, Status::Taken | Status::Confirmed);
+        if s.back_attempts >= BACK_ATTEMPTS {
+            let why = format!(
+                "giving `{}` back did not succeed {} times",
+                self.planned(step).name,
+                s.back_attempts
+            );
+            return self.todo(Todo::GiveUp { step: self.name(step), why });
+        }
+        let due = s.since + self.back_wait(s) as i64;
+        if orphan && s.back_attempts > 0 && self.now < due {
+            return self.wake(due);
+        }
+        self.todo(Todo::Release { step: self.name(step), how, orphan });
+    }
+
+    fn back_wait(&self, s: &StepState) -> u64 {
+        BACK_WAIT_MS << s.back_attempts.min(10)
+    }
+
+    pub(super) fn back(&mut self, only: Option<&BTreeSet<usize>>) {
+        let concerned = |step: usize| only.is_none_or(|set| set.contains(&step));
+        // What is under way stops first, then holds are given back, then things are undone.
+        for step in 0..self.state.steps.len() {
+            if *self.status(step) == Status::Applying && !self.planned(step).finally {
+                self.todo(Todo::Stop(self.name(step)));
+            }
+        }
+        let mut holding = false;
+        for step in 0..self.state.steps.len() {
+            let open = match self.status(step) {
+                Status::Taken
+                | Status::Confirmed
+                | Status::Orphaned { .. }
+                | Status::ReleaseDoubtful { .. } => true,
+                Status::Doubtful { .. } => self.is_hold(step),
+                Status::Releasing { .. } => {
+                    holding = true;
+                    false
+                }
+                Status::Applying if self.is_hold(step) => {
+                    holding = true;
+                    false
+                }
+                _ => false,
+            };
+            if open {
+                holding = true;
+                // An inner step that is still under way is not waited for: nobody stays frozen.
+                if self.idle(step) {
+                    let how = match self.state.limits_passed.contains(&self.planned(step).name) {
+                        true => Ending::Limit,
+                        false if self.state.abort.is_some() => Ending::Aborted,
+                        false => Ending::Failed,
+                    };
+                    self.release(step, how);
+                }
+            }
+        }
+        if holding {
+            return;
+        }
+        let blocked = self.blocked_by_later();
+        for step in (0..self.state.steps.len()).rev() {
+            if !concerned(step) || !self.idle(step) || blocked[step] {
+                continue;
+            }
+            match self.status(step).clone() {
+                Status::Open => self.todo(Todo::Close(self.name(step))),
+                status if self.must_undo(step, &status) => self.undo(step),
+                _ => {}
+            }
+        }
+        self.finish_back(only);
+    }
+
+    fn must_undo(&self, step: usize, status: &Status) -> bool {
+        let Body::Action { undo, .. } = &self.planned(step).body else { return false };
+        *undo != Undo::None
+            && matches!(
+                status,
+                Status::Applied { changed: true }
+                    | Status::Failed { .. }
+                    | Status::PartWay
+                    | Status::UndoFailed { .. }
+            )
+    }
+
+    /// The steps that cannot be taken back yet: something that came after them, however far, is still to be.
+    fn blocked_by_later(&self) -> Vec<bool> {
+        let mut blocked = vec![false; self.state.steps.len()];
+        for &step in &self.state.order.last_first {
+            let laters = &self.state.order.undone_before[step];
+            blocked[step] = laters.iter().any(|&later| blocked[later] || !self.settled(later));
+        }
+        blocked
+    }
+
+    /// Taken back, or never was, or nothing that needs taking back.
+    fn settled(&self, step: usize) -> bool {
+        let status = self.status(step);
+        let unsettled = matches!(
+            status,
+            Status::Open | Status::Doubtful { .. } | Status::UndoDoubtful { .. } | Status::Stuck { .. }
+        );
+        !unsettled && !status.in_flight() && !self.must_undo(step, status) && self.idle(step)
+    }
+
+    fn undo(&mut self, step: usize) {
+        let s = &self.state.steps[step];
+        if s.back_attempts >= BACK_ATTEMPTS {
+            let why = match &s.status {
+                Status::UndoFailed { why } => why.clone(),
+                _ => "it could not be taken back".into(),
+            };
+            return self.todo(Todo::GiveUp { step: self.name(step), why });
+        }
+        let due = s.since + self.back_wait(s) as i64;
+        if s.back_attempts > 0 && self.now < due {
+            return self.wake(due);
+        }
+        self.todo(Todo::Undo(self.name(step)));
+    }
+
+    fn finish_back(&mut self, only: Option<&BTreeSet<usize>>) {
+        if !self.out.todo.is_empty()
+            || !self.busy.is_empty()
+            || self.anything_in_flight()
+            || self.out.wake_at.is_some()
+        {
+            return;
+        }
+        let because = self.state.because.clone().unwrap_or_default();
+        let stuck = (0..self.state.steps.len()).find_map(|s| match self.status(s) {
+            Status::Stuck { why, .. } => Some(format!("`{}` needs a person: {why}", self.planned(s).name)),
+            _ => None,
+        });
+        if let Some(stuck) = stuck {
+            self.out.blocked = Some(Blocked::Stuck(stuck));
+            return;
+        }
+        if only.is_some() && self.state.plan.on_failure == OnFailure::Pause {
+            if self.state.abort.is_some() {
+                self.todo(Todo::TurnBack { because, open_only: false });
+            } else {
+                self.out.blocked = Some(Blocked::Stuck(format!("paused after a failure: {because}")));
+            }
+            return;
+        }
+        if self.finally() {
+            let outcome = if only.is_some() { Outcome::Stopped } else { Outcome::Undone };
+            let (outcome, because) = match self.finally_failed() {
+                Some(why) if outcome == Outcome::Undone => (Outcome::Stopped, format!("{because}; {why}")),
+                _ => (outcome, because),
+            };
+            self.todo(Todo::End { outcome, because });
+        }
+    }
+}

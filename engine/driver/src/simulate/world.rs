@@ -1,0 +1,169 @@
+//! What is really so, whatever the engine believes: what is in effect, what is held, who may write; and the promises
+//! found broken while it happened. It must not know the engine's state.
+
+use super::judge::{Blame, Wrong};
+use super::shape::Shape;
+use cutwater_core::answer::Probed;
+use cutwater_core::describe::Undo;
+use cutwater_core::names::StepName;
+use cutwater_core::plan::Body;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// A small world.
+#[derive(Debug)]
+pub struct World {
+    shape: Arc<Shape>,
+    /// Changing steps that are in effect, in part or whole.
+    pub applied: BTreeSet<StepName>,
+    /// Of those, the ones that are in part.
+    pub part_way: BTreeSet<StepName>,
+    /// Holds that are held.
+    pub held: BTreeSet<StepName>,
+    /// Steps that ended well, ever (checks, too).
+    pub done: BTreeSet<StepName>,
+    /// How often each step was applied.
+    pub applies: BTreeMap<StepName, u32>,
+    /// Promises found broken while it happened.
+    pub wrongs: Vec<Wrong>,
+}
+
+impl World {
+    /// Nothing has happened.
+    pub fn new(shape: Arc<Shape>) -> Self {
+        Self {
+            shape,
+            applied: BTreeSet::new(),
+            part_way: BTreeSet::new(),
+            held: BTreeSet::new(),
+            done: BTreeSet::new(),
+            applies: BTreeMap::new(),
+            wrongs: Vec::new(),
+        }
+    }
+
+    /// A step is done, whole or in part.
+    pub fn apply(&mut self, step: &StepName, whole: bool) {
+        self.began(step);
+        *self.applies.entry(step.clone()).or_default() += 1;
+        if self.shape.changes(step) {
+            self.applied.insert(step.clone());
+            match whole {
+                true => self.part_way.remove(step),
+                false => self.part_way.insert(step.clone()),
+            };
+        }
+        if whole {
+            self.done.insert(step.clone());
+        }
+        self.look_who_writes(step);
+    }
+
+    /// A probe looks: what is in effect is found, and gives what it gave.
+    pub fn probe(&mut self, step: &StepName, output: Value) -> Probed {
+        if self.part_way.contains(step) {
+            return Probed::PartWay { checkpoint: None };
+        }
+        match self.applied.contains(step) || self.held.contains(step) {
+            true => Probed::Applied { output },
+            false => {
+                self.done.remove(step);
+                Probed::NotApplied
+            }
+        }
+    }
+
+    /// A step is taken back, whole or in part.
+    pub fn undo(&mut self, step: &StepName, whole: bool) {
+        let shape = Arc::clone(&self.shape);
+        if let Some(later) = shape.after(step).iter().find(|&later| self.takes_back(later)) {
+            self.defect(step, format!("`{step}` was taken back before `{later}`"));
+        }
+        if let Some(hold) = self.held.iter().next() {
+            let words = format!("`{step}` was taken back while `{hold}` was held");
+            self.defect(step, words);
+        }
+        if let Some(mark) = shape.mark.as_ref().filter(|&mark| mark != step && self.applied.contains(mark)) {
+            self.defect(step, format!("`{step}` was taken back behind the mark `{mark}`"));
+        }
+        match whole {
+            true => {
+                self.applied.remove(step);
+                self.part_way.remove(step);
+                self.done.remove(step);
+            }
+            false if self.applied.contains(step) => {
+                self.part_way.insert(step.clone());
+            }
+            false => {}
+        }
+        self.look_who_writes(step);
+    }
+
+    /// A hold is taken.
+    pub fn take(&mut self, step: &StepName, guarded: bool) {
+        self.began(step);
+        if !guarded {
+            self.defect(step, format!("`{step}` was taken without the guard"));
+        }
+        self.held.insert(step.clone());
+    }
+
+    /// A hold is given back.
+    pub fn release(&mut self, step: &StepName) {
+        self.held.remove(step);
+    }
+
+    /// What the guard does alone: it lets go of everything that is held.
+    pub fn let_go(&mut self) {
+        self.held.clear();
+    }
+
+    /// Whether the step is in effect and will be taken back.
+    fn takes_back(&self, step: &StepName) -> bool {
+        let back = |body: &Body| matches!(body, Body::Action { undo, .. } if *undo != Undo::None);
+        self.applied.contains(step) && self.shape.plan.step(step).is_some_and(|planned| back(&planned.body))
+    }
+
+    /// A step may begin only after what it needs, and inside a hold only while it is held.
+    fn began(&mut self, step: &StepName) {
+        let shape = Arc::clone(&self.shape);
+        let Some(planned) = shape.plan.step(step) else { return };
+        for needed in planned.needs.iter().filter_map(|name| shape.plan.step(name)) {
+            let asked = matches!(needed.body, Body::Check { .. } | Body::Action { .. })
+                && needed.condition.is_none()
+                && !planned.finally;
+            if asked && !self.done.contains(&needed.name) {
+                self.defect(step, format!("`{step}` began before `{}` was done", needed.name));
+            }
+        }
+        if let Some(hold) = planned.within.as_ref().filter(|group| shape.is_hold(group))
+            && !self.held.contains(hold)
+        {
+            self.defect(step, format!("`{step}` began while `{hold}` was not held"));
+        }
+    }
+
+    /// The new side writes as soon as any of the mark's step is in effect; the old side does until all that stops it is.
+    fn look_who_writes(&mut self, step: &StepName) {
+        let shape = Arc::clone(&self.shape);
+        let Some(mark) = shape.mark.as_ref().filter(|mark| self.applied.contains(*mark)) else { return };
+        let stopped = |stop: &StepName| self.applied.contains(stop) && !self.part_way.contains(stop);
+        let words = if shape.nothing_stops {
+            format!("`{mark}` lets the new side write, and no step of its outage stops the old side")
+        } else if let Some(stop) = shape.stops_the_old.iter().find(|stop| !stopped(stop)) {
+            format!(
+                "the new side writes since `{mark}`, and the old side may, too: `{stop}` is not in effect"
+            )
+        } else {
+            return;
+        };
+        let at = shape.stops_the_old.iter().find(|stop| !stopped(stop)).unwrap_or(step);
+        self.wrongs.push(Wrong { blame: Blame::TwoWriters, step: Some(at.clone()), words });
+    }
+
+    fn defect(&mut self, step: &StepName, words: String) {
+        self.wrongs.push(Wrong { blame: Blame::Defect, step: Some(step.clone()), words });
+    }
+}
