@@ -63,8 +63,8 @@ install: setup guests
 	install -D -m 755 target/release/cutwater $(DESTDIR)$(PREFIX)/bin/cutwater
 	install -d -m 700 $(DESTDIR)/var/lib/cutwater
 	install -d $(DESTDIR)$(UNITS)
-	sed 's,/usr/local/bin/,$(PREFIX)/bin/,' packaging/systemd/cutwater-resume.service >$(DESTDIR)$(UNITS)/cutwater-resume.service
-	for unit in postgresql@ mariadb@; do install -D -m 644 packaging/systemd/after-cutwater-resume.conf \
+	sed 's,/usr/local/bin/,$(PREFIX)/bin/,' engine/cli/systemd/cutwater-resume.service >$(DESTDIR)$(UNITS)/cutwater-resume.service
+	for unit in postgresql@ mariadb@; do install -D -m 644 engine/cli/systemd/after-cutwater-resume.conf \
 		$(DESTDIR)$(UNITS)/$$unit.service.d/after-cutwater-resume.conf; done
 	$(if $(DESTDIR),,command -v systemctl >/dev/null && systemctl enable --quiet cutwater-resume.service || true)
 	$(if $(DESTDIR),,$(PREFIX)/bin/cutwater plugin list >/dev/null)

@@ -225,7 +225,8 @@ impl Engine {
             let decision = self.state.decide(now, &self.busy);
             let ending = decision.todo.iter().any(|todo| matches!(todo, Todo::End { .. }));
             if !ending && self.is_to_leave_a_full_disk() {
-                let because = "the journal's file system is full: what was kept free is for the way back".into();
+                let because =
+                    "the journal's file system is full: what was kept free is for the way back".into();
                 self.append(vec![Event::TurnedBack { because, open_only: false }], true)?;
                 continue;
             }

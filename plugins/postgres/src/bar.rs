@@ -8,7 +8,7 @@ use crate::statement::{LOADED, RELOAD};
 use crate::trouble::Trouble;
 use cutwater_sdk::{
     Action, Answer, Context, Deserialize, Done, Effect, Failure, Host, JsonSchema, Needs, Path, Probed,
-    Refusal, Serialize, Shown, Stop, Story, Undo, Value,
+    Refusal, Serialize, Shown, Stop, Story, Undo, Value, json,
 };
 
 /// Lets no client in but this run.
@@ -22,6 +22,12 @@ pub struct Input {
     pub address: Address,
     /// The server's pg_hba.conf.
     pub hba: Path,
+}
+
+/// What an undo saves before it does anything.
+#[derive(Debug, Deserialize)]
+struct Undoing {
+    undoing: bool,
 }
 
 /// Where clients are barred.
@@ -60,7 +66,11 @@ impl Action for Bar {
         Ok(Done::Changed(Output { hba: input.hba.clone() }))
     }
 
-    fn probe(ctx: &Context<'_>, input: &Input, _: &Story) -> Result<Probed<Output>, Stop> {
+    fn probe(ctx: &Context<'_>, input: &Input, story: &Story) -> Result<Probed<Output>, Stop> {
+        // The file may be as it was, and the server still keep to the one before: undoing again makes it read.
+        if story.checkpoint::<Undoing>().is_some_and(|saved| saved.undoing) {
+            return Ok(Probed::PartWay(story.checkpoint.clone()));
+        }
         match hba::is_barred(&read(ctx, &input.hba)?, &ctx.run)? {
             // Whether the server has read it is not to be seen; applying again makes it.
             true => Ok(Probed::PartWay(None)),
@@ -69,6 +79,7 @@ impl Action for Bar {
     }
 
     fn undo(ctx: &Context<'_>, input: &Input, _: &Story) -> Answer<()> {
+        ctx.host().save(&json!({ "undoing": true }))?;
         let content = hba::admitted(&read(ctx, &input.hba)?, &ctx.run)?;
         put(ctx, &input.hba, &content, session_if_up(ctx, &input.address)?)?;
         Ok(Done::Changed(()))

@@ -73,6 +73,7 @@ fn refused(reply: Reply) -> (String, String) {
     }
 }
 
+/// Sabotage: a probe of a killed undo that looks at the file alone (the server still turns clients away).
 #[test]
 fn clients_are_barred_drained_and_admitted_again() {
     let bench = Bench::new();
@@ -96,6 +97,9 @@ fn clients_are_barred_drained_and_admitted_again() {
     changed(bench.undo("bar", &input));
     assert_eq!(std::fs::read(&hba).unwrap(), before, "byte for byte");
     assert!(bench.app().status.success());
+    let undoing = Story { checkpoint: Some(json!({ "undoing": true })), ..Story::default() };
+    let probed = Plugin::probe(&bench.ctx("bar"), input.clone(), &undoing);
+    assert!(matches!(probed, Probed::PartWay(_)), "the server may not have read the file: {probed:?}");
 
     changed(bench.apply("bar", &input));
     assert!(!bench.app().status.success());

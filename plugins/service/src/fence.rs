@@ -48,11 +48,10 @@ impl Action for Fence {
         let service = Service::find(ctx, &input.unit)?;
         foreign(ctx, &service)?;
         let file = service.fence_file()?;
-        let was_ours = service.fenced_by(ctx)?.is_some();
         ctx.host().replace(&file, service.fence_text(&ctx.mark).as_bytes())?;
         reload(ctx, &service, &format!("the fence {file} is there, and does not count yet"))?;
-        let output = Output { unit: input.unit.clone(), file };
-        Ok(if was_ours { Done::Unchanged(output) } else { Done::Changed(output) })
+        // What an earlier attempt of this step had put there is this step's own, to be taken back with it.
+        Ok(Done::Changed(Output { unit: input.unit.clone(), file }))
     }
 
     fn probe(ctx: &Context<'_>, input: &Input, _: &Story) -> Result<Probed<Output>, Stop> {

@@ -219,7 +219,11 @@ impl Hold for Pause {
     }
 
     fn release(_: &Context<'_>, held: &mut Kept, how: Ending) -> Answer<Output> {
-        Ok(Done::Changed(Output { told: vec![format!("{} {how:?}", held.asked)], extra: Value::Null, lie: None }))
+        Ok(Done::Changed(Output {
+            told: vec![format!("{} {how:?}", held.asked)],
+            extra: Value::Null,
+            lie: None,
+        }))
     }
 
     fn release_orphan(_: &Context<'_>, _: &Input) -> Answer<()> {

@@ -6,8 +6,8 @@
 
 pub use super::rules::{Command, Rules};
 
-use super::output::{Output, Piece};
 use super::launch::{self, Orders};
+use super::output::{Output, Piece};
 use super::{life, output, path};
 use crate::fault::Fault;
 use crate::used::Uses;
