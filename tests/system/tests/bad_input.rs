@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::refused::{HEAD, SECOND, refused};
+use common::refused::{BLOW_UP, HEAD, SECOND, refused};
 use common::{Place, touched};
 
 const LVM: &str = "grants: { lvm: { run: [vgs, lvs, lvcreate, lvremove, lvchange] } }\n";
@@ -158,20 +158,7 @@ fn a_file_that_is_empty_huge_or_no_text_is_named() {
     assert!(said.err.contains("huge.yaml is larger than 8 MiB"), "{}", said.err);
     let large = format!("{HEAD}steps:\n{}", "  a: {}\n".repeat(1_050_000));
     place.file("large.yaml", &large[..(8 << 20)]);
-    refused(&place, "large.yaml", &[], 2 * SECOND);
-}
-
-#[test]
-fn a_window_that_nobody_would_keep_to_is_refused_when_it_is_planned() {
-    let place = Place::new();
-    place.file("x.yaml", format!("{HEAD}window: {{ opens: \"02:00\", closes: \"04:00\", timezone: UTC }}\nsteps: {{ a: {{ approve: Yes?, by: [dba] }} }}\n"));
-    assert_eq!(place.cutwater(&["check", "x.yaml"]).code, 0);
-    for command in ["plan", "run"] {
-        let said = place.cutwater(&[command, "x.yaml"]);
-        assert_eq!(said.code, 3, "{said:?}");
-        assert!(said.err.contains("does not keep to a window (02:00-04:00 UTC)"), "{}", said.err);
-    }
-    assert_eq!(touched(), Vec::<std::path::PathBuf>::new());
+    refused(&place, "large.yaml", &[], BLOW_UP);
 }
 
 #[test]

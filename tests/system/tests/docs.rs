@@ -41,7 +41,8 @@ fn blocks(pages: &[PathBuf]) -> Vec<Block> {
 }
 
 fn workflow(block: &Block) -> bool {
-    block.kind == "yaml" && !block.text.starts_with("cutwater-policy:")
+    let other = ["cutwater-policy:", "cutwater-conformance:"];
+    block.kind == "yaml" && !other.iter().any(|kind| block.text.starts_with(kind))
 }
 
 #[test]
