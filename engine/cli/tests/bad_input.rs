@@ -6,9 +6,6 @@ mod common;
 use common::Place;
 use std::time::{Duration, Instant};
 
-/// What waits for a FIFO's other end or reads a device waits for ever.
-const HANGS: Duration = Duration::from_secs(20);
-
 #[test]
 fn what_is_no_regular_file_is_named_and_not_waited_for() {
     let place = Place::new();
@@ -28,7 +25,7 @@ fn what_is_no_regular_file_is_named_and_not_waited_for() {
             let said = place.cutwater(&[command, file]);
             assert_eq!(said.code, 3, "{command} {file}: {said:?}");
             assert!(said.err.contains(words), "{command} {file}: {said:?}");
-            assert!(began.elapsed() < HANGS, "{command} {file}");
+            assert!(began.elapsed() < Duration::from_secs(1), "{command} {file}");
         }
     }
     assert!(!place.path("root/var/lib/cutwater/journal.db").exists());
@@ -70,7 +67,7 @@ fn a_broken_document_is_answered_at_once_and_a_program_can_read_the_answer() {
     place.file("broken.yaml", "cutwater: 1\nname: [\n");
     let began = Instant::now();
     let said = place.cutwater(&["check", "broken.yaml"]);
-    assert!(began.elapsed() < HANGS);
+    assert!(began.elapsed() < Duration::from_secs(1));
     assert_eq!(said.code, 3);
     assert!(said.err.contains("broken.yaml:"), "{said:?}");
     let said = place.cutwater(&["--json", "check", "broken.yaml"]);

@@ -10,15 +10,12 @@ use proptest::prelude::*;
 use std::fmt::Write;
 use std::time::Duration;
 
-/// Processor time that only a text which blows up takes; how long they really take is `make bench`'s to say.
-const BLOW_UP: Duration = Duration::from_secs(15);
-
-/// The codes that a text is refused with.
+/// The codes that a text is refused with. Answered within a second.
 fn refused(text: String) -> Vec<&'static str> {
     let (found, took) = timed(&text, &given(&[]));
     let faults = found.unwrap_err();
     assert!(faults.render(|_| Some(&text), true).len() < 2_000 * KEPT);
-    assert!(took < BLOW_UP, "it took {took:?}");
+    assert!(took < Duration::from_secs(1), "it took {took:?}");
     codes(&faults)
 }
 
@@ -94,7 +91,7 @@ fn many_faults_are_shown_in_part_and_counted() {
     let faults = found.unwrap_err();
     assert_eq!(faults.faults.len(), KEPT);
     assert_eq!(faults.more, 20_000 - KEPT);
-    assert!(took < BLOW_UP, "it took {took:?}");
+    assert!(took < Duration::from_secs(2), "it took {took:?}");
 }
 
 #[test]
@@ -110,11 +107,11 @@ fn a_circle_of_ten_thousand_steps_is_named_in_part() {
     let faults = found.unwrap_err();
     assert_eq!(codes(&faults), ["CW0501"]);
     assert!(faults.faults[0].message.len() < 300, "{}", faults.faults[0].message);
-    assert!(took < BLOW_UP, "it took {took:?}");
+    assert!(took < Duration::from_secs(2), "it took {took:?}");
 }
 
 #[test]
-fn ten_thousand_steps_are_checked() {
+fn ten_thousand_steps_are_checked_in_two_seconds() {
     let mut text = "cutwater: 1\nname: x\ninputs:\n  vg: { type: string, default: vg00 }\ngrants:\n  lvm: { run: [lvcreate, lvremove, lvchange] }\nsteps:\n  room: { uses: lvm.check-extents, with: { vg: a, volumes: [b] } }\n".to_owned();
     for step in 0..10_000 {
         let _ = writeln!(
@@ -125,7 +122,7 @@ fn ten_thousand_steps_are_checked() {
     }
     let (found, took) = timed(&text, &given(&[]));
     assert_eq!(found.unwrap().steps.len(), 10_001);
-    assert!(took < BLOW_UP, "it took {took:?}");
+    assert!(took < Duration::from_secs(2), "it took {took:?}");
 }
 
 #[test]
@@ -137,7 +134,7 @@ fn an_outage_of_ten_thousand_steps_is_a_line() {
     let (found, took) = timed(&text, &given(&[]));
     let checked = found.unwrap();
     assert!(checked.steps.iter().all(|step| step.step.needs.len() <= 1));
-    assert!(took < BLOW_UP, "it took {took:?}");
+    assert!(took < Duration::from_secs(2), "it took {took:?}");
 }
 
 #[test]

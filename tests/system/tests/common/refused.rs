@@ -6,9 +6,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub const SECOND: Duration = Duration::from_secs(1);
-
-/// What only a text that blows up takes, for one of a million lines.
-pub const BLOW_UP: Duration = Duration::from_secs(15);
 /// How a workflow begins.
 pub const HEAD: &str = "cutwater: 1\nname: x\n";
 
