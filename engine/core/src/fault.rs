@@ -143,6 +143,15 @@ impl Faults {
         }
     }
 
+    /// The same, but makes it only where it is kept: for what a hostile document can have by the million.
+    pub fn push_with(&mut self, fault: impl FnOnce() -> Fault) {
+        if self.is_full() {
+            self.more += 1;
+        } else {
+            self.faults.push(fault());
+        }
+    }
+
     /// Adds all of the others.
     pub fn append(&mut self, others: Faults) {
         for fault in others.faults {

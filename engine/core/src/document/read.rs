@@ -247,8 +247,13 @@ impl Reader<'_> {
             },
         }
         if let Some((key, first)) = duplicate {
-            let fault = self.at(codes::DUPLICATE_KEY, key.span, format!("`{}` stands here twice", key.value));
-            self.faults.push(fault.label("again").related(self.source.place(first), "first here"));
+            let source = self.source;
+            self.faults.push_with(|| {
+                Fault::error(codes::DUPLICATE_KEY, &source.file, format!("`{}` stands here twice", key.value))
+                    .at(source.place(key.span))
+                    .label("again")
+                    .related(source.place(first), "first here")
+            });
         }
         true
     }

@@ -136,6 +136,9 @@ fn unsafe_to_show(c: char) -> bool {
 
 /// Text that may be shown on a terminal: characters that would steer it are escaped.
 pub fn escaped(text: &str) -> String {
+    if !text.contains(unsafe_to_show) {
+        return text.to_owned();
+    }
     text.chars().map(|c| if c == '\t' { "\\t".into() } else { shown(c) }).collect()
 }
 
