@@ -1,6 +1,8 @@
 //! What can be typed: the tree of commands. It must not do anything.
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
+use cutwater_driver::faults::Fault;
 use std::path::PathBuf;
 
 /// Runs storage and database cutovers from one file: plans them, runs them, and finishes them or puts everything back.
@@ -8,7 +10,7 @@ use std::path::PathBuf;
 #[command(name = "cutwater", version, propagate_version = true, disable_help_subcommand = true)]
 #[command(after_help = "\
 exit status:
-  0  done, and nothing left behind
+  0  done (rehearsed, and undone), and nothing left behind
   1  a defect of Cutwater itself
   2  wrong usage
   3  the workflow, an input, a grant, a plugin or a drifted plan is not valid; nothing was touched
@@ -53,6 +55,8 @@ pub enum Command {
     Simulate(Simulate),
     /// Run a workflow
     Run(Run),
+    /// Run a workflow as far as all of it can be undone, undo it, and report how long things took
+    Rehearse(Rehearse),
     /// Go on with a run whose owner is gone, or end a pause
     Resume(Resume),
     /// Say yes to what a run asks
@@ -95,6 +99,15 @@ pub struct Inputs {
     /// An input of the workflow; may be given more than once
     #[arg(long = "input", short = 'i', value_name = "NAME=VALUE", value_parser = pair)]
     pub inputs: Vec<(String, String)>,
+}
+
+/// Faults, where the host's policy allows them.
+#[derive(Debug, Clone, Args)]
+pub struct Faults {
+    /// Let a fault strike the engine: STRIKE@WHAT[:STEP][#N], like killed-after@intended:stop; may be given more than
+    /// once. Only where the host's policy says `faults: allow`
+    #[arg(long = "fault", value_name = "FAULT", help_heading = "For tests")]
+    pub faults: Vec<Fault>,
 }
 
 /// Prove what can be proved.
@@ -144,6 +157,29 @@ pub struct Run {
     /// Return with status 7 instead of waiting for a person or the window
     #[arg(long)]
     pub no_wait: bool,
+    #[command(flatten)]
+    pub faults: Faults,
+}
+
+/// Rehearse a workflow.
+#[derive(Debug, Args)]
+pub struct Rehearse {
+    /// Workflow file
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// Include outages, up to the point of no return; people are asked and the window is kept, as in a run
+    #[arg(long)]
+    pub with_outage: bool,
+    /// Rehearse only if the plan's hash is this one (or begins with it, at least 12 characters)
+    #[arg(long, value_name = "HASH")]
+    pub plan: Option<String>,
+    /// Return with status 7 instead of waiting for a person or the window
+    #[arg(long)]
+    pub no_wait: bool,
+    #[command(flatten)]
+    pub faults: Faults,
 }
 
 /// Go on with a run.
@@ -154,7 +190,7 @@ pub struct Resume {
     #[arg(value_name = "RUN")]
     pub run: Option<String>,
     /// Every unfinished run whose owner is gone
-    #[arg(long)]
+    #[arg(long, conflicts_with = "faults")]
     pub all: bool,
     /// Take the run from an owner that is alive
     #[arg(long, hide = true)]
@@ -162,6 +198,8 @@ pub struct Resume {
     /// Return with status 7 instead of waiting for a person or the window
     #[arg(long)]
     pub no_wait: bool,
+    #[command(flatten)]
+    pub faults: Faults,
 }
 
 /// A run.
@@ -203,7 +241,7 @@ pub struct Settle {
     #[arg(long)]
     pub not_applied: bool,
     /// Why you think so; it is kept in the journal
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     pub because: String,
 }
 

@@ -222,7 +222,7 @@ pub fn of_finish(finish: &Finish) -> Option<Kind> {
 /// What a run's outcome means for the exit status.
 pub fn of_outcome(outcome: Outcome) -> Option<Kind> {
     match outcome {
-        Outcome::Done => None,
+        Outcome::Done | Outcome::Rehearsed => None,
         Outcome::Undone => Some(Kind::Undone),
         Outcome::Stopped => Some(Kind::Stopped),
         Outcome::CutOver => Some(Kind::CutOver),

@@ -8,12 +8,13 @@ use common::Place;
 #[test]
 fn every_command_explains_itself() {
     let place = Place::new();
-    let commands: [&[&str]; 23] = [
+    let commands: [&[&str]; 25] = [
         &[],
         &["check"],
         &["plan"],
         &["simulate"],
         &["run"],
+        &["rehearse"],
         &["resume"],
         &["approve"],
         &["abort"],
@@ -30,6 +31,7 @@ fn every_command_explains_itself() {
         &["plugin"],
         &["plugin", "build"],
         &["plugin", "list"],
+        &["plugin", "test"],
         &["plugin", "inspect"],
         &["completions"],
     ];
@@ -50,6 +52,8 @@ fn wrong_usage_leaves_with_2_and_the_nearest_word() {
         &["resume"],
         &["resume", "x", "--all"],
         &["run", "a", "--input", "=x"],
+        &["settle", "r", "step", "--applied"],
+        &["settle", "r", "step", "--applied", "--because", ""],
     ] {
         assert_eq!(place.cutwater(args).code, 2, "{args:?}");
     }

@@ -8,6 +8,7 @@ use common::Place;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,7 @@ fn machine() -> Place {
     let policy = format!(
         "cutwater-policy: 1
 holds-without-scope: true
+faults: allow
 services:
 {}{}  slow:
     start: [rm, -f, {here}ended]
@@ -282,6 +284,44 @@ fn a_failure_behind_the_mark_tells_both_sides_and_how_to_fail_back() {
             ["to fail back by hand", "  stop: $ touch", "  fence: remove"].map(|words| text.find(words));
         assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?}\n{text}");
     }
+}
+
+/// Sabotage: the faults not before what a run really stands on; the engine asked to leave and not killed; another step
+/// struck.
+#[test]
+fn a_fault_that_was_asked_for_kills_the_engine_at_its_event_and_the_guard_goes_back() {
+    let place = machine();
+    let steps = "  down:
+    outage: { limit: 60s }
+    steps:
+      fence: { uses: service.fence, with: { unit: demo } }
+      stop: { uses: service.stop, with: { unit: demo } }
+      on: { uses: service.start, with: { unit: demo }, point-of-no-return: true }
+";
+    let file = workflow(&place, "struck", steps);
+    let fault = "killed-after@intended:stop";
+    let said = place.command(&["run", &file, "--fault", fault]).output().unwrap();
+    assert_eq!(said.status.signal(), Some(9), "{said:?}");
+    assert!(String::from_utf8_lossy(&said.stderr).contains("`stop` intended: killed after it is durable"));
+    let run = runs(&place).remove(0);
+    let watched = place.cutwater(&["watch", &run]);
+    assert_eq!(watched.code, 4, "{watched:?}");
+    assert!(place.path("demo").exists() && !place.path("demo-fence").exists(), "{watched:?}");
+    let events = place.cutwater(&["show", &run, "--events"]).out;
+    assert!(events.contains("stop: found that it did not happen"), "{events}");
+}
+
+/// Sabotage: as it says. A second run on the same thing is not started, unless it takes no locks.
+#[test]
+fn a_run_that_takes_no_locks_is_noticed() {
+    let place = machine();
+    let steps = "  agree: { approve: Go on?, by: [dba] }
+  stop: { uses: service.stop, needs: [agree], with: { unit: demo } }
+";
+    let (first, second) = (workflow(&place, "first", steps), workflow(&place, "second", steps));
+    assert_eq!(place.cutwater(&["run", &first, "--no-wait"]).code, 7);
+    assert_eq!(place.cutwater(&["run", &second, "--no-wait"]).code, 9);
+    assert_eq!(place.cutwater(&["run", &second, "--no-wait", "--fault", "claimed@lock"]).code, 7);
 }
 
 /// The minute so many minutes from now, as the window's keys have it.

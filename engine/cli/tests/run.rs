@@ -119,6 +119,9 @@ fn a_run_asks_is_approved_and_ends_with_nothing_left() {
     let hash = plan["hash"].as_str().unwrap();
     assert!(place.path("flag").exists() && !place.path("fence").exists(), "planning changed something");
 
+    let denied = place.cutwater(&["run", "w.yaml", "--fault", "killed-after@created"]);
+    assert_eq!(denied.code, 3, "{denied:?}");
+    assert!(denied.err.contains("does not say `faults: allow`"), "{denied:?}");
     let wrong = place.cutwater(&["run", "w.yaml", "--plan", "000000000000"]);
     assert_eq!(wrong.code, 3, "{wrong:?}");
     assert!(wrong.err.contains(hash), "{wrong:?}");
@@ -136,6 +139,37 @@ fn a_run_asks_is_approved_and_ends_with_nothing_left() {
     assert!(place.path("flag").exists() && !place.path("fence").exists());
     assert_eq!(shown(&place, &run)["outcome"], "done");
     assert_eq!(place.cutwater(&["abort", &run]).code, 3);
+}
+
+/// Sabotage: the outage entered though it was not asked for; the mark crossed; a rehearsal that ends like a failure, or is
+/// told like a run.
+#[test]
+fn a_rehearsal_stops_before_the_outage_or_the_mark_and_puts_everything_back() {
+    let place = machine();
+    workflow(&place, STOP);
+    let short = place.cutwater(&["rehearse", "w.yaml"]);
+    assert_eq!(short.code, 0, "{short:?}");
+    assert!(short.out.contains("left out: `agree`, `down`, `lift`"), "{short:?}");
+    assert!(!short.out.contains("fence: begins"), "{short:?}");
+
+    let mut long = Running::start(&place, &["rehearse", "w.yaml", "--with-outage"]);
+    let asked = long.until("To say yes:");
+    assert!(
+        asked.contains("A rehearsal, which is undone before the point of no return. Stop it?"),
+        "{asked}"
+    );
+    let listed = place.cutwater(&["--json", "runs", "--unfinished"]).out;
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    let run = listed[0]["run"].as_str().unwrap();
+    assert_eq!(place.cutwater(&["approve", run]).code, 0);
+    let (code, rest) = long.end();
+    assert_eq!(code, 0, "{rest}");
+    for words in ["stop: done", "rehearsed, everything is undone", "left out: `start`", "downtime"] {
+        assert!(rest.contains(words), "no `{words}` in\n{rest}");
+    }
+    assert!(!rest.contains("start: begins"), "{rest}");
+    assert!(place.path("flag").exists() && !place.path("fence").exists(), "{rest}");
+    assert_eq!(shown(&place, run)["outcome"], "rehearsed");
 }
 
 #[test]

@@ -14,10 +14,13 @@ grants:
   service: { units: [\"${{ inputs.unit }}\"] }
 ";
 
-/// An outage in which the mark waits for what stops the old side, and one in which it does not.
+/// An outage in which the old side is stopped before the mark, and one in which it is not.
 fn place() -> Place {
     let place = Place::new();
-    let outage = |needs: &str| {
+    let stops = "      fence: { uses: service.fence, with: { unit: \"${{ inputs.unit }}\" } }
+      stop: { uses: service.stop, with: { unit: \"${{ inputs.unit }}\" } }
+";
+    let outage = |stops: &str| {
         format!(
             "{HEAD}steps:
   is: {{ uses: service.status, with: {{ unit: \"${{{{ inputs.unit }}}}\" }} }}
@@ -26,15 +29,13 @@ fn place() -> Place {
     outage: {{ limit: 20s }}
     needs: [agree]
     steps:
-      fence: {{ uses: service.fence, with: {{ unit: \"${{{{ inputs.unit }}}}\" }} }}
-      stop: {{ uses: service.stop, with: {{ unit: \"${{{{ inputs.unit }}}}\" }} }}
-      start: {{ uses: service.start, {needs}with: {{ unit: \"${{{{ inputs.unit }}}}\" }}, point-of-no-return: true }}
+{stops}      start: {{ uses: service.start, with: {{ unit: \"${{{{ inputs.unit }}}}\" }}, point-of-no-return: true }}
   lift: {{ uses: service.unfence, needs: [down], with: {{ unit: \"${{{{ inputs.unit }}}}\" }} }}
 "
         )
     };
-    place.file("good.yaml", outage(""));
-    place.file("bad.yaml", outage("needs: [fence], "));
+    place.file("good.yaml", outage(stops));
+    place.file("bad.yaml", outage(""));
     place
 }
 
@@ -84,7 +85,7 @@ fn the_json_has_every_case_with_its_end() {
     );
     let bad = place.cutwater(&["simulate", "bad.yaml", "--pairs", "0", "--json"]);
     let value: Value = serde_json::from_str(&bad.out).unwrap();
-    assert_eq!(value["wrong"][0]["step"], "stop");
+    assert_eq!(value["wrong"][0]["step"], "start");
     assert_eq!(value["wrong"][0]["is"], "two writers");
 }
 

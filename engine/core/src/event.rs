@@ -60,6 +60,9 @@ impl Need {
 pub enum Event {
     /// The run exists.
     Created { format: u32, run: RunId, plan: Box<Plan>, by: String, faults: bool },
+    /// The run is a rehearsal, which takes back all that it does: stands between `created` and the first `owned`.
+    /// Outages are left out, or rehearsed up to the point of no return.
+    Rehearsal { with_outage: bool },
     /// Somebody owns the run from here on; an older owner has lost it.
     Owned { epoch: Epoch, pid: u32, boot: String, by: String },
     /// The opening of the window that this owner keeps to (milliseconds since 1970), and what outages and the mark need of it.
@@ -124,6 +127,8 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         open_only: bool,
     },
+    /// A rehearsal has gone as far as it goes: what was done is undone in reverse order.
+    Rehearsed { because: String },
     /// What was left goes on waiting for a person, who is told what is in which state.
     Stuck { step: StepName, why: String },
     /// The end.
@@ -136,6 +141,8 @@ pub enum Event {
 pub enum Outcome {
     /// Done, and nothing left behind. Exit 0.
     Done,
+    /// Rehearsed as far as a rehearsal goes, and everything is undone. Exit 0.
+    Rehearsed,
     /// It failed or was aborted, and everything is undone. Exit 4.
     Undone,
     /// Stopped part-way, and needs a person. Exit 5.

@@ -22,6 +22,7 @@ pub(crate) struct History<'a> {
     pub spans: Vec<Span<'a>>,
     pub bands: Vec<Band<'a>>,
     pub crossed: Option<(&'a StepName, i64)>,
+    pub rehearsal: bool,
     pub turned_back: Option<(&'a str, i64)>,
     pub skipped: BTreeMap<&'a StepName, &'a str>,
     pub stuck: BTreeMap<&'a StepName, &'a str>,
@@ -161,7 +162,10 @@ impl<'a> History<'a> {
                 }
             }
             Event::Crossed { step } => self.crossed = Some((step, at)),
-            Event::TurnedBack { because, .. } => self.turned_back = self.turned_back.or(Some((because, at))),
+            Event::Rehearsal { .. } => self.rehearsal = true,
+            Event::TurnedBack { because, .. } | Event::Rehearsed { because } => {
+                self.turned_back = self.turned_back.or(Some((because, at)))
+            }
             Event::Stuck { step, why } => {
                 self.stuck.insert(step, why);
             }

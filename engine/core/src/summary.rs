@@ -19,6 +19,9 @@ pub struct Summary {
     pub run: String,
     /// The workflow.
     pub workflow: String,
+    /// Whether it was a rehearsal.
+    #[serde(default)]
+    pub rehearsal: bool,
     /// How it ended; none: it has not.
     pub outcome: Option<Outcome>,
     /// Why, in words.
@@ -148,6 +151,7 @@ pub fn summary(records: &[Record]) -> Summary {
     Summary {
         run: history.run.map(ToString::to_string).unwrap_or_default(),
         workflow: history.plan.map(|plan| plan.name.clone()).unwrap_or_default(),
+        rehearsal: history.rehearsal,
         outcome: history.outcome.map(|(outcome, _)| outcome),
         because: history.outcome.map(|(_, because)| because.to_owned()).unwrap_or_default(),
         started: history.started,

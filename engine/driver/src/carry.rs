@@ -38,6 +38,10 @@ impl Engine {
                 self.do_not_cross();
                 self.give_the_way_back_time();
             }
+            Todo::Rehearsed { because } => {
+                self.append(vec![Event::Rehearsed { because }], true)?;
+                self.give_the_way_back_time();
+            }
             Todo::Undo(step) => return self.undo(step),
             Todo::GiveUp { step, why } => self.append(vec![Event::Stuck { step, why }], true)?,
             Todo::End { outcome, because } => self.append(vec![Event::Ended { outcome, because }], true)?,
@@ -270,6 +274,10 @@ impl Engine {
             Ok(Partial { value, unknown }) if unknown.is_empty() => value.to_string(),
             // The question is asked all the same: whoever answers sees what could not be filled in.
             Ok(_) | Err(_) => message.clone(),
+        };
+        let message = match self.state.rehearsal {
+            Some(_) => format!("A rehearsal, which is undone before the point of no return. {message}"),
+            None => message,
         };
         let expires = expires_ms.map(|ms| self.now() + ms as i64);
         self.append(vec![Event::Asked { step, message, expires }], true)

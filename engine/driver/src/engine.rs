@@ -123,6 +123,29 @@ pub struct Engine {
 impl Engine {
     /// Creates a run from a plan and owns it: takes its locks, then writes `Created` and `Owned`, durably, in one append.
     pub fn create(ports: Ports, owner: Owner, run: RunId, plan: Plan) -> Result<Self, EngineError> {
+        Self::set_up(ports, owner, run, plan, None)
+    }
+
+    /// The same for a rehearsal: a run that takes back all that it does, and never crosses the point of no return. Outages
+    /// are left out, and with them what a person would have to agree to; `with_outage`: nothing but the mark and what
+    /// comes after it.
+    pub fn rehearse(
+        ports: Ports,
+        owner: Owner,
+        run: RunId,
+        plan: Plan,
+        with_outage: bool,
+    ) -> Result<Self, EngineError> {
+        Self::set_up(ports, owner, run, plan, Some(Event::Rehearsal { with_outage }))
+    }
+
+    fn set_up(
+        ports: Ports,
+        owner: Owner,
+        run: RunId,
+        plan: Plan,
+        rehearsal: Option<Event>,
+    ) -> Result<Self, EngineError> {
         let locks: Vec<String> = plan.locks.iter().cloned().collect();
         let created = Event::Created {
             format: EVENT_FORMAT,
@@ -132,9 +155,12 @@ impl Engine {
             faults: owner.faults,
         };
         let at = ports.clock.now();
-        let owned = owned(Epoch(1), &owner);
-        ports.journal.begin(&run, &locks, at, &[created.clone(), owned.clone()])?;
-        let records = [Record { seq: Seq(1), at, event: created }, Record { seq: Seq(2), at, event: owned }];
+        let mut events = vec![created];
+        events.extend(rehearsal);
+        events.push(owned(Epoch(1), &owner));
+        ports.journal.begin(&run, &locks, at, &events)?;
+        let records: Vec<Record> =
+            (1..).zip(events).map(|(seq, event)| Record { seq: Seq(seq), at, event }).collect();
         let state = RunState::fold(&records)?;
         Ok(Self::over(ports, owner, state))
     }
@@ -286,6 +312,9 @@ impl Engine {
     /// The owner's own opening of the window is the first that has not closed when it takes the run.
     fn keep_the_window(&mut self) -> Result<(), EngineError> {
         let Some(window) = &self.state.plan.window else { return Ok(()) };
+        if self.state.rehearsal.as_ref().is_some_and(|rehearsal| !rehearsal.with_outage) {
+            return Ok(());
+        }
         let ahead = self.state.outcome.is_none() && self.state.crossed.is_none();
         // A zone that this machine does not know leaves the window shut: the gate says why.
         let Ok((opens, closes)) = window::opening(window, self.state.owned_at) else { return Ok(()) };
@@ -380,7 +409,7 @@ impl Engine {
     fn is_to_leave_a_full_disk(&self) -> bool {
         self.state.phase == Phase::Forward
             && self.state.crossed.is_none()
-            && self.state.plan.on_failure == OnFailure::Undo
+            && (self.state.plan.on_failure == OnFailure::Undo || self.state.rehearsal.is_some())
             && self.ports.journal.is_full(&self.state.run)
     }
 

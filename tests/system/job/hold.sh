@@ -50,6 +50,28 @@ taken_over() {
   echo $? >"$OUT/exit"
 }
 
+# Starts a run that a fault kills, and waits for its end; what it leaves lies in $OUT/NAME.
+killed() { # NAME FAULTS
+  local all=$OUT
+  OUT=$all/$1
+  mkdir -p "$OUT" && ln -sfn ../acks "$OUT/acks"
+  # Words without spaces.
+  cutwater run "$workflow" "${inputs[@]}" --json $(printf -- '--fault %s ' $2) >"$OUT/run.jsonl" 2>"$OUT/err"
+  local status=$?
+  instant=$(date +%s%N)
+  [ "$status" = 137 ] || { echo "$1: nothing killed the engine, it left with $status"; cat "$OUT/err"; exit 94; }
+  taken_over
+  if [ "$(cat "$OUT/exit")" = 7 ]; then
+    cutwater resume "$run" >"$OUT/resumed" 2>&1
+    echo $? >"$OUT/exit"
+  fi
+  aftermath
+  query "select count(*) from pg_stat_activity where $mark" >"$OUT/sessions"
+  wait_for_acks $(($(acked) + 100)) || exit 92
+  cutwater-witness verify --acks "$OUT/acks" --dsn "$dsn" --instant "$instant" >"$OUT/witness.json"
+  OUT=$all
+}
+
 aftermath() {
   wait_until no_engine >/dev/null
   run=$(newest_run)

@@ -18,6 +18,8 @@ install_cutwater() {
   chmod 755 /etc/cutwater-lab/resume
 }
 
+allow_faults() { grep -q '^faults:' /etc/cutwater/policy.yaml || echo 'faults: allow' >>/etc/cutwater/policy.yaml; }
+
 wait_for_acks() { # COUNT
   local tenths
   for ((tenths = 0; tenths < 900; tenths++)); do

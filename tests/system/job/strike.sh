@@ -7,11 +7,15 @@ inputs=(--input target=/dev/vg01/new --input limit=120s)
 
 newest_run() { cutwater runs --json | sed -n 's/.*"run": *"\([^"]*\)".*/\1/p' | tail -n 1; }
 
+hash_of_the_plan() {
+  cutwater plan "$workflow" "${inputs[@]}" --json | sed -n 's/.*"hash": *"\([0-9a-f]*\)".*/\1/p' | head -n 1
+}
+
 # Starts a run, and sends the signal to its engine, $engine, as soon as its journal holds the event.
 run_until() { # NAME PATTERN SIGNAL
   local folder=$OUT/$1 hash
   mkdir -p "$folder" && rm -f "/run/$1.events" && mkfifo "/run/$1.events"
-  hash=$(cutwater plan "$workflow" "${inputs[@]}" --json | sed -n 's/.*"hash": *"\([0-9a-f]*\)".*/\1/p' | head -n 1)
+  hash=$(hash_of_the_plan)
   approve_when_asked "$hash" &
   approver=$!
   cutwater run "$workflow" "${inputs[@]}" --plan "$hash" --json >"/run/$1.events" 2>"$folder/err" &
@@ -24,17 +28,28 @@ run_until() { # NAME PATTERN SIGNAL
   [ "$found" = 0 ] || { echo "$1: the run never came to $2"; cat "$folder/err"; return 1; }
 }
 
-# Kills the engine at the event and waits for the end that the guard's take-over brings; nobody else resumes it, unless
-# RESUME=1: outside of an outage there is nothing to guard, and a person goes on.
-killed() { # NAME PATTERN
-  run_until "$@" KILL || exit 94
-  local instant; instant=$(date +%s%N)
-  wait "$engine" 2>/dev/null
-  exec 9<&-
+# Starts a run that a fault kills, and waits for its end: where something is down the guard goes on with it, else a person
+# does, whose engine may be struck, too.
+killed() { # NAME FAULTS [FAULTS OF WHO RESUMES]
+  local folder=$OUT/$1 hash status instant
+  mkdir -p "$folder"
+  hash=$(hash_of_the_plan)
+  approve_when_asked "$hash" &
+  approver=$!
+  # Words without spaces.
+  cutwater run "$workflow" "${inputs[@]}" --plan "$hash" --json $(printf -- '--fault %s ' $2) >"$folder/run.jsonl" 2>"$folder/err"
+  status=$?
+  instant=$(date +%s%N)
+  [ "$status" = 137 ] || { echo "$1: nothing killed the engine, it left with $status"; cat "$folder/err"; exit 94; }
   run=$(newest_run)
-  [ -z "${RESUME-}" ] || cutwater resume "$run" >"$OUT/$1/resumed" 2>&1
-  timeout 300 cutwater watch "$run" >"$OUT/$1/watch" 2>&1
-  echo $? >"$OUT/$1/status"
+  timeout 300 cutwater watch "$run" >"$folder/watch" 2>&1
+  status=$?
+  if [ "$status" = 7 ]; then
+    cutwater resume "$run" ${3:+--fault $3} >"$folder/resumed" 2>&1
+    status=$?
+  fi
+  kill "$approver" 2>/dev/null
+  echo "$status" >"$folder/status"
   aftermath "$1" "$instant"
 }
 
@@ -66,7 +81,13 @@ aftermath() { # NAME INSTANT
 after_boot() { # NAME
   run=$(newest_run)
   timeout 60 cutwater watch "$run" >"$OUT/$1/watch" 2>&1
-  echo $? >"$OUT/$1/status"
+  local status=$?
+  # Before the outage the boot goes on, until a person is asked.
+  if [ "$status" = 7 ]; then
+    cutwater abort "$run" >"$OUT/$1/aborted" 2>&1
+    status=$?
+  fi
+  echo "$status" >"$OUT/$1/status"
   start_load || exit 90
   aftermath "$1" "$(date +%s%N)"
 }

@@ -12,7 +12,7 @@ const A_STRIKE: Duration = Duration::from_secs(8 * 60);
 
 const REBOOT: &str = ". /run/jobs/machine.sh\n. /run/jobs/strike.sh\n";
 const BEGIN: &str =
-    ". /run/jobs/machine.sh\n. /run/jobs/strike.sh\ninstall_cutwater\nstart_load || exit 90\n";
+    ". /run/jobs/machine.sh\n. /run/jobs/strike.sh\ninstall_cutwater\nallow_faults\nstart_load || exit 90\n";
 
 /// What a struck run left in its folder of the share.
 #[derive(Debug)]
@@ -75,19 +75,15 @@ impl Struck {
 }
 
 impl MainJob {
-    /// Boots once, and for each (name, event of the journal) starts a move, kills its engine there and waits for its
-    /// end. All but the last must end where they began.
-    pub fn killed(&self, strikes: &[(&str, &str)]) -> Result<Vec<Struck>> {
-        let lines: String =
-            strikes.iter().map(|(name, event)| format!("killed {name} '{event}'\n")).collect();
+    /// Boots once, and for each (name, faults, faults of who resumes) starts a move whose engine a fault kills, and waits
+    /// for its end. All but the last must end where they began.
+    pub fn killed(&self, strikes: &[(&str, &str, &str)]) -> Result<Vec<Struck>> {
+        let lines: String = strikes
+            .iter()
+            .map(|(name, faults, resumed)| format!("killed {name} '{faults}' '{resumed}'\n"))
+            .collect();
         self.finished(&format!("{BEGIN}{lines}stop_load"), strikes.len())?;
-        strikes.iter().map(|(name, _)| self.struck(name)).collect()
-    }
-
-    /// Boots, starts a move, kills its engine at the event, and resumes it as a person would.
-    pub fn resumed(&self, name: &str, event: &str) -> Result<Struck> {
-        self.finished(&format!("{BEGIN}RESUME=1 killed {name} '{event}'\nstop_load"), 1)?;
-        self.struck(name)
+        strikes.iter().map(|(name, ..)| self.struck(name)).collect()
     }
 
     fn finished(&self, job: &str, moves: usize) -> Result<()> {

@@ -6,6 +6,7 @@
 use cutwater_lab::{Image, Lab, Outcome, built_program, scratch};
 use cutwater_system::compiled_plugins;
 use serde_json::Value;
+use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
 
@@ -162,4 +163,65 @@ fn a_file_system_frozen_by_an_engine_that_is_killed_takes_writes_again() {
     println!("writes flowed again {} ms after the kill", number(&outcome, "thawed-after"));
     assert_eq!(number(&outcome, "exit"), 4, "{}", outcome.log());
     nothing_is_left(&outcome);
+}
+
+/// Steps whose events are all gone through, in order, and those that are taken back after a late failure.
+const STEPS: [&str; 10] =
+    ["room", "flush", "before", "backup", "datasnap", "walsnap", "data", "wal", "complete", "serve"];
+const TAKEN_BACK: [&str; 6] = ["serve", "complete", "wal", "data", "walsnap", "datasnap"];
+const LAST: [&str; 5] = ["stop", "off-data", "off-wal", "drop-data", "drop-wal"];
+/// How many runs one machine makes.
+const RUNS: usize = 8;
+
+/// Kills engines at these events, each in a run of its own; whichever way it ends, nothing stays.
+fn nothing_stays(name: &str, events: &[String], faults: &str, exits: &[i64]) {
+    for few in events.chunks(RUNS) {
+        let mut job = "allow_faults\nstart_load || exit 90\n".to_owned();
+        for event in few {
+            let _ = writeln!(job, "killed {} '{faults} killed-after@{event}'", event.replace(':', "-"));
+        }
+        job.push_str("stop_load");
+        let outcome = run(name, &job);
+        for event in few {
+            let read = |file: &str| read(&outcome, &format!("{}/{file}", event.replace(':', "-")));
+            for file in ["left", "mounts", "servers"] {
+                assert_eq!(read(file), "", "{event}: {file}:\n{}", outcome.log());
+            }
+            let exit: i64 = read("exit").parse().unwrap();
+            assert!(exits.contains(&exit), "{event}: left with {exit}\n{}", outcome.log());
+            assert_eq!(read("sessions"), "0", "{event}: a session of the run is left in the server");
+            let (witness, show): (Value, Value) = (
+                serde_json::from_str(&read("witness.json")).unwrap(),
+                serde_json::from_str(&read("show.json")).unwrap(),
+            );
+            assert_eq!(witness["lost"], serde_json::json!([]), "{event}");
+            assert_eq!(show["outcome"], if exit == 0 { "done" } else { "undone" }, "{event}: {show}");
+        }
+        println!("{} kills: {}", few.len(), few.join(" "));
+    }
+}
+
+/// An event of each step.
+fn of_each(event: &str, steps: &[&str]) -> Vec<String> {
+    steps.iter().map(|step| format!("{event}:{step}")).collect()
+}
+
+#[test]
+#[ignore = "exhaustive: make prove runs it"]
+fn a_kill_at_any_event_of_the_hold_workflow_leaves_nothing() {
+    let held = ["created", "armed", "hold-confirmed:backup", "releasing:backup", "answered-release:backup"];
+    let held = held.map(str::to_owned).to_vec();
+    let steps = [&STEPS[..], &["sound"], &LAST].concat();
+    let events = [held, of_each("intended", &steps), of_each("answered", &steps)].concat();
+    nothing_stays("hold-each", &events, "", &[0, 4]);
+}
+
+/// The last step is refused, and the engine dies on its way back.
+#[test]
+#[ignore = "exhaustive: make prove runs it"]
+fn a_kill_at_any_event_of_the_hold_workflow_s_way_back_leaves_nothing() {
+    let turned = vec!["turned-back".to_owned()];
+    let (began, ended) = (of_each("intended-undo", &TAKEN_BACK), of_each("answered-undo", &TAKEN_BACK));
+    let events = [turned, began, ended].concat();
+    nothing_stays("hold-undo", &events, "refused@apply:sound", &[4]);
 }

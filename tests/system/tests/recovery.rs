@@ -1,6 +1,6 @@
 //! The main job struck in its outage: the engine killed, the machine's power cut, before the point of no return and right
 //! after it. Nobody helps: the guard takes the killed engine's run over, the boot goes on with the one that lost power.
-//! `make prove` runs the ignored ones, too: a kill at each event of the outage.
+//! `make prove` runs the ignored ones, too: a kill at each event of the run, on its way forth and back.
 //! It must not know how a run recovers.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
@@ -20,10 +20,6 @@ const DOWN_AT_MOST_MS: f64 = 120_000.0 + 60_000.0;
 /// Where a strike falls, as the journal writes it down.
 fn intended(step: &str) -> String {
     format!(r#""event":"intended","step":"{step}","way":"apply""#)
-}
-
-fn answered(step: &str) -> String {
-    format!(r#""event":"answered","step":"{step}","way":"apply""#)
 }
 
 fn crossed() -> String {
@@ -75,7 +71,8 @@ fn the_guard_took_over(struck: &Struck) {
 fn a_killed_engine_is_taken_over_by_its_guard_backwards_before_the_mark_and_forwards_after_it() {
     let folder = scratch("killed").unwrap();
     let job = MainJob::new(folder.path()).unwrap();
-    let struck = job.killed(&[("back", &intended("on")), ("forth", &crossed())]).unwrap();
+    let strikes = [("back", "killed-after@intended:on", ""), ("forth", "killed-after@crossed:cross", "")];
+    let struck = job.killed(&strikes).unwrap();
     let [back, forth] = struck.as_slice() else { panic!("two strikes were asked for") };
     is_undone(back);
     the_guard_took_over(back);
@@ -97,7 +94,9 @@ fn a_power_cut_is_undone_by_the_next_boot_before_the_mark_and_finished_by_it_aft
     is_done(&job.booted_after("forth").unwrap());
 }
 
-/// Steps of the outage before the mark, in order; checks among them, for an engine may die in one as well.
+/// Steps before the outage, those of the outage before the mark, and those of them that are taken back, in order; checks
+/// among them, for an engine may die in one as well.
+const PREPARED: [&str; 6] = ["room", "flush", "snap", "copy", "first-pass", "ease"];
 const OUTAGE: [&str; 13] = [
     "fence",
     "bar",
@@ -113,54 +112,109 @@ const OUTAGE: [&str; 13] = [
     "sound",
     "persist",
 ];
+const TAKEN_BACK: [&str; 9] = ["start", "on", "old-fenced", "off", "stop", "bar", "fence", "copy", "snap"];
+/// How many moves one machine makes.
+const MOVES: usize = 6;
 
-/// Before the mark each strike ends where it began, so one machine takes them all.
+/// Kills engines at these events, each in a move of its own that ends where it began.
+fn all_are_undone(name: &str, events: &[String], faults: &str, resumed: &str) {
+    for few in events.chunks(MOVES) {
+        let folder = scratch(name).unwrap();
+        let job = MainJob::new(folder.path()).unwrap();
+        let named: Vec<(String, String)> = few
+            .iter()
+            .map(|event| (event.replace(':', "-"), format!("{faults} killed-after@{event}")))
+            .collect();
+        let strikes: Vec<(&str, &str, &str)> =
+            named.iter().map(|(name, faults)| (name.as_str(), faults.as_str(), resumed)).collect();
+        for struck in job.killed(&strikes).unwrap() {
+            is_undone(&struck);
+            was_down_for_a_short_time(&struck);
+        }
+        println!("{} kills, each undone: {}", few.len(), few.join(" "));
+    }
+}
+
+/// An event of each step.
+fn of_each(event: &str, steps: &[&str]) -> Vec<String> {
+    steps.iter().map(|step| format!("{event}:{step}")).collect()
+}
+
+/// Nothing is down: a person resumes, and the outage refuses to begin in earnest.
+#[test]
+#[ignore = "exhaustive: make prove runs it"]
+fn a_kill_at_any_event_before_the_outage_is_gone_on_with_and_undone() {
+    let run = ["created", "asked:agree", "approved:agree", "armed"].map(str::to_owned);
+    let events = [run.to_vec(), of_each("intended", &PREPARED), of_each("answered", &PREPARED)].concat();
+    all_are_undone("each-prepared", &events, "", "refused@apply:fence");
+}
+
 #[test]
 #[ignore = "exhaustive: make prove runs it"]
 fn a_kill_at_any_event_of_the_outage_before_the_mark_is_undone() {
-    let folder = scratch("each-back").unwrap();
-    let job = MainJob::new(folder.path()).unwrap();
-    let places: Vec<(String, String)> = OUTAGE
-        .iter()
-        .flat_map(|step| [(format!("at-{step}"), intended(step)), (format!("after-{step}"), answered(step))])
-        .collect();
-    for few in places.chunks(4) {
-        let strikes: Vec<(&str, &str)> = few.iter().map(|(n, p)| (n.as_str(), p.as_str())).collect();
-        for struck in job.killed(&strikes).unwrap() {
-            is_undone(&struck);
-            the_guard_took_over(&struck);
-            was_down_for_a_short_time(&struck);
-        }
-    }
+    let began = vec!["outage-began:down".to_owned()];
+    let events = [began, of_each("intended", &OUTAGE), of_each("answered", &OUTAGE)].concat();
+    all_are_undone("each-back", &events, "", "");
+}
+
+/// The last step before the mark is refused, and the engine dies on its way back.
+#[test]
+#[ignore = "exhaustive: make prove runs it"]
+fn a_kill_at_any_event_of_the_way_back_does_not_stop_it() {
+    let turned = vec!["turned-back".to_owned()];
+    let (began, ended) = (of_each("intended-undo", &TAKEN_BACK), of_each("answered-undo", &TAKEN_BACK));
+    all_are_undone("each-undo", &[turned, began, ended].concat(), "refused@apply:persist", "");
 }
 
 /// After the mark the new side is there to stay: a machine for each.
 #[test]
 #[ignore = "exhaustive: make prove runs it"]
-fn a_kill_at_any_event_of_the_outage_after_the_mark_is_finished() {
-    for (name, place) in [
-        ("crossed", crossed()),
-        ("at-cross", intended("cross")),
-        ("after-cross", answered("cross")),
-        ("at-serve", intended("serve")),
-    ] {
+fn a_kill_at_any_event_after_the_mark_is_finished() {
+    let steps = ["cross", "serve", "free", "tidy"];
+    let run = ["crossed:cross", "outage-ended:down"].map(str::to_owned);
+    for event in [run.to_vec(), of_each("intended", &steps), of_each("answered", &steps)].concat() {
         let folder = scratch("each-forth").unwrap();
         let job = MainJob::new(folder.path()).unwrap();
-        is_done(&job.killed(&[(name, &place)]).unwrap()[0]);
+        let (name, fault) = (event.replace(':', "-"), format!("killed-after@{event}"));
+        is_done(&job.killed(&[(&name, &fault, "")]).unwrap()[0]);
+        println!("1 kill, finished: {event}");
     }
 }
 
-/// Nothing is down any more: nobody needs to hurry, and a person's `resume` goes on.
+/// Where the power is cut, the mark's neighbourhood last: before it each cut is undone by the next boot.
+const CUTS: [(&str, &str); 12] = [
+    ("intended", "snap"),
+    ("answered", "snap"),
+    ("intended", "copy"),
+    ("answered", "first-pass"),
+    ("intended", "fence"),
+    ("answered", "bar"),
+    ("answered", "stop"),
+    ("intended", "off"),
+    ("answered", "same"),
+    ("intended", "on"),
+    ("answered", "start"),
+    ("answered", "persist"),
+];
+
+/// Sabotage: as for the two cuts above, at more places.
 #[test]
 #[ignore = "exhaustive: make prove runs it"]
-fn a_kill_after_the_outage_is_finished_by_whoever_resumes() {
-    for step in ["free", "tidy"] {
-        for (name, place) in
-            [(format!("at-{step}"), intended(step)), (format!("after-{step}"), answered(step))]
-        {
-            let folder = scratch("each-resumed").unwrap();
-            let job = MainJob::new(folder.path()).unwrap();
-            is_done(&job.resumed(&name, &place).unwrap());
+fn a_power_cut_at_many_events_is_undone_by_the_next_boot_or_finished_behind_the_mark() {
+    let folder = scratch("cuts").unwrap();
+    let job = MainJob::new(folder.path()).unwrap();
+    let mut earlier: Option<String> = None;
+    for (event, step) in CUTS {
+        let name = format!("{event}-{step}");
+        let place = format!(r#""event":"{event}","step":"{step}""#);
+        job.power_cut(&name, &place, earlier.as_deref(), STRUCK).unwrap();
+        if let Some(earlier) = &earlier {
+            is_undone(&job.struck(earlier).unwrap());
+            println!("1 cut, undone: {earlier}");
         }
+        earlier = Some(name);
     }
+    job.power_cut("crossed", &crossed(), earlier.as_deref(), STRUCK).unwrap();
+    is_done(&job.booted_after("crossed").unwrap());
+    println!("1 cut, finished: crossed");
 }

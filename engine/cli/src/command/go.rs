@@ -3,7 +3,7 @@
 use super::window;
 use crate::args::Global;
 use crate::exit::{Failure, Kind, of_finish};
-use crate::machine::{Machine, signals};
+use crate::machine::{Machine, faults, signals};
 use crate::screen;
 use crate::view::feed::{Feed, Style, Viewer};
 use cutwater_core::event::Outcome;
@@ -25,12 +25,13 @@ use std::sync::Arc;
 
 /// What the loop stands on, on this machine.
 pub fn ports(machine: &Machine, journal: Arc<dyn Journal>) -> Ports {
-    Ports {
+    let ports = Ports {
         journal,
         runner: machine.runner.clone(),
         guard: machine.guard.clone(),
         clock: Arc::new(SystemClock),
-    }
+    };
+    faults::before(ports, &machine.faults)
 }
 
 /// Goes on with the run until it is over, needs a person, or belongs to somebody else.
@@ -88,7 +89,8 @@ fn last_words(machine: &Machine, global: &Global, state: &RunState, finish: &Fin
     let Some(store) = Store::open_to_read(&machine.paths.journal())? else { return Ok(()) };
     let figures = summary(&store.read(run, Seq(0))?);
     if global.json {
-        let unfinished = !matches!(finish, Finish::Over(Outcome::Done | Outcome::Undone, _));
+        let unfinished =
+            !matches!(finish, Finish::Over(Outcome::Done | Outcome::Rehearsed | Outcome::Undone, _));
         let sides = state.sides().filter(|_| unfinished);
         let left = window::left_at_the_mark(state, &figures);
         screen::print_json(&json!({

@@ -34,6 +34,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Check(args) => check::run(&paths, global, &args),
         Command::Plan(args) => plan::run(&paths, global, &args),
         Command::Run(args) => run::run(&paths, global, &args),
+        Command::Rehearse(args) => run::rehearse(&paths, global, &args),
         Command::Resume(args) => resume::run(&paths, global, &args),
         Command::Approve(args) => steer::approve(&paths, &args),
         Command::Abort(args) | Command::Undo(args) => steer::abort(&paths, global, &args),

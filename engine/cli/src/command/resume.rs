@@ -39,7 +39,7 @@ pub fn run(paths: &Paths, global: &Global, args: &Resume) -> Result<(), Failure>
             if !args.take_over && summary.ended.is_none() {
                 ownership::nobody_lives(&run, ownership::by_journal(&summary))?;
             }
-            let machine = Machine::open(paths, global)?;
+            let machine = Machine::open(paths, global)?.struck_by(&args.faults.faults)?;
             take_up(&machine, global, store, &run, args.no_wait)
         }
         None => resume_all::run(paths, global, &store, args.no_wait),

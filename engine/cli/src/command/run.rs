@@ -3,7 +3,7 @@
 use super::go;
 use super::window;
 use super::workflow::{Source, given};
-use crate::args::{Global, Run};
+use crate::args::{Global, Inputs, Rehearse, Run};
 use crate::exit::{Failure, Kind};
 use crate::machine::{Machine, journal, ownership};
 use crate::paths::Paths;
@@ -13,21 +13,43 @@ use cutwater_core::plan::Plan;
 use cutwater_driver::engine::{Engine, EngineError};
 use cutwater_store::Store;
 use jiff::Zoned;
+use std::path::Path;
 
 /// The fewest characters of a plan's hash that name it.
 const HASH_AT_LEAST: usize = 12;
 
 /// Checks, plans, compares with the plan that was approved, and runs.
 pub fn run(paths: &Paths, global: &Global, args: &Run) -> Result<(), Failure> {
-    let source = Source::read(&args.file)?;
-    let given = given(&args.inputs)?;
+    let (machine, plan) = planned(paths, global, &args.file, &args.inputs, args.plan.as_deref())?;
+    begin(&machine.struck_by(&args.faults.faults)?, global, plan, args.no_wait)
+}
+
+/// The same as far as all of it can be undone, and undoes it.
+pub fn rehearse(paths: &Paths, global: &Global, args: &Rehearse) -> Result<(), Failure> {
+    let (machine, plan) = planned(paths, global, &args.file, &args.inputs, args.plan.as_deref())?;
+    if args.with_outage {
+        is_in_time(&machine, &plan)?;
+    }
+    let machine = machine.struck_by(&args.faults.faults)?;
+    start(&machine, global, plan, args.no_wait, Some(args.with_outage))
+}
+
+fn planned(
+    paths: &Paths,
+    global: &Global,
+    file: &Path,
+    inputs: &Inputs,
+    wanted: Option<&str>,
+) -> Result<(Machine, Plan), Failure> {
+    let source = Source::read(file)?;
+    let given = given(inputs)?;
     let machine = Machine::open(paths, global)?;
     let (plan, _) =
         source.plan(&machine, &given).map_err(|failure| unfinished_first(&machine, &source, failure))?;
-    if let Some(wanted) = &args.plan {
+    if let Some(wanted) = wanted {
         is_the_plan(&plan, wanted)?;
     }
-    begin(&machine, global, plan, args.no_wait)
+    Ok((machine, plan))
 }
 
 /// What the world refuses while a run of the same workflow is not over is most likely that run's own doing: its fence
@@ -52,15 +74,36 @@ fn unfinished_first(machine: &Machine, source: &Source, failure: Failure) -> Fai
 
 /// Starts a run of this plan and carries it to its end.
 pub fn begin(machine: &Machine, global: &Global, plan: Plan, no_wait: bool) -> Result<(), Failure> {
+    is_in_time(machine, &plan)?;
+    start(machine, global, plan, no_wait, None)
+}
+
+fn is_in_time(machine: &Machine, plan: &Plan) -> Result<(), Failure> {
     if let Some(window) = &plan.window
-        && let Some(schedule) = window::schedule(&machine.paths, &plan, ownership::now())?
+        && let Some(schedule) = window::schedule(&machine.paths, plan, ownership::now())?
     {
         window::may_start(&schedule, window, ownership::now())?;
     }
+    Ok(())
+}
+
+/// `rehearsal`: whether it is one, and with outages.
+fn start(
+    machine: &Machine,
+    global: &Global,
+    plan: Plan,
+    no_wait: bool,
+    rehearsal: Option<bool>,
+) -> Result<(), Failure> {
     let journal = journal::open(&machine.paths)?;
     let owner = ownership::owner(no_wait, machine.policy.faults);
     let run = new_name(&plan.name)?;
-    let engine = Engine::create(go::ports(machine, journal), owner, run, plan).map_err(not_started)?;
+    let ports = go::ports(machine, journal);
+    let engine = match rehearsal {
+        None => Engine::create(ports, owner, run, plan),
+        Some(with_outage) => Engine::rehearse(ports, owner, run, plan, with_outage),
+    };
+    let engine = engine.map_err(not_started)?;
     go::go(machine, global, engine)
 }
 

@@ -1,5 +1,6 @@
 //! This machine as a run finds it: policy, plugins, runner, guard, journal. It must not know commands.
 
+pub mod faults;
 pub mod journal;
 pub mod ownership;
 pub mod previewer;
@@ -11,6 +12,7 @@ use crate::exit::{Failure, Kind};
 use crate::paths::Paths;
 use crate::text_file;
 use cutwater_core::policy::Policy;
+use cutwater_driver::faults::Fault;
 use cutwater_host::cache::{Cache, CacheFault};
 use cutwater_host::capability::connect::streams::Streams;
 use cutwater_host::capability::run::child;
@@ -45,6 +47,8 @@ pub struct Machine {
     pub runner: Arc<Runner>,
     /// Gives back what a dead engine holds.
     pub guard: Arc<ProcessGuard>,
+    /// What strikes the run of this process.
+    pub faults: Vec<Fault>,
 }
 
 impl Machine {
@@ -62,7 +66,17 @@ impl Machine {
         let (registry, rejected) = Registry::load(&runtime, &cache, &ground, shipped::COMPONENTS, &folders);
         let registry = Arc::new(registry);
         let runner = Arc::new(Runner::new(runtime.clone(), registry.clone(), ground, Settings::default()));
-        Ok(Self { paths: paths.clone(), policy, runtime, registry, rejected, cache_fault, runner, guard })
+        Ok(Self {
+            paths: paths.clone(),
+            policy,
+            runtime,
+            registry,
+            rejected,
+            cache_fault,
+            runner,
+            guard,
+            faults: Vec::new(),
+        })
     }
 }
 

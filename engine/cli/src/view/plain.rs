@@ -85,6 +85,13 @@ impl Plain {
             Event::Approved { step, by, .. } => format!("{step}: approved by {by}"),
             Event::Declined { step, by } => format!("{step}: not approved: {by}"),
             Event::Commanded { what, by } => format!("{what}, says {by}"),
+            Event::Rehearsal { with_outage: false } => {
+                "a rehearsal: outages are left out, and all else is undone at the end".to_owned()
+            }
+            Event::Rehearsal { with_outage: true } => {
+                "a rehearsal: it stops before the point of no return, and all is undone".to_owned()
+            }
+            Event::Rehearsed { because } => format!("rehearsed; now it is undone{}", after(because)),
             Event::TurnedBack { because, .. } => format!("turning back{}", after(because)),
             Event::Stuck { step, why } => format!("{step}: needs a person{}", after(why)),
             Event::Ended { outcome, because } => format!("{}{}", outcome_words(*outcome), after(because)),
@@ -194,6 +201,7 @@ fn denied(step: &StepName, what: &serde_json::Value) -> Option<String> {
 pub fn outcome_words(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Done => "done",
+        Outcome::Rehearsed => "rehearsed, and everything is undone",
         Outcome::Undone => "everything is undone",
         Outcome::Stopped => "stopped part-way; needs a person",
         Outcome::CutOver => "cut over, clean-up incomplete",

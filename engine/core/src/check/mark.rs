@@ -76,6 +76,29 @@ pub(super) fn ways_back(check: &mut Checker<'_>, order: &Order) {
     }
     if let Some(mark) = mark {
         outages(check, order, mark);
+        beside(check, order, mark, &after);
+    }
+}
+
+/// What changes something in the mark's own outage has ended when the mark is crossed, or begins after it.
+fn beside(check: &mut Checker<'_>, order: &Order, mark: usize, after: &BTreeSet<usize>) {
+    let doc = check.doc;
+    let outage = |at: &usize| matches!(doc.steps[*at].does, Does::Outage { .. });
+    let Some(around) = doc.around(mark).filter(outage).last() else { return };
+    let before = order.before(mark);
+    for (index, step) in doc.steps.iter().enumerate() {
+        let changes =
+            check.signatures[index].as_ref().is_some_and(|signature| signature.step.kind == Kind::Action);
+        let inside = doc.around(index).any(|at| at == around);
+        if !changes || !inside || index == mark || before.contains(&index) || after.contains(&index) {
+            continue;
+        }
+        let (name, mark_name) = (check.name(index), check.name(mark));
+        let message = format!("`{name}` may be under way when `{mark_name}` crosses the point of no return");
+        let help = format!("name it in the `needs` of `{mark_name}`, or give it `needs: [{mark_name}]`");
+        let fault = check.error(codes::BESIDE_THE_MARK, step.name.span, message);
+        let place = doc.steps[mark].mark.map(|span| check.source().place(span)).unwrap_or_default();
+        check.push(fault.related(place, "nothing is undone after this").help(help));
     }
 }
 

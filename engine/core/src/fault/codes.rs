@@ -172,6 +172,8 @@ codes! {
         "Only a step that `uses` a plugin can be repeated.";
     NOT_AT_THE_END "CW0609" "something that cannot stand under `finally`"
         "Under `finally` stand steps that `uses` a plugin, and nothing else.";
+    BESIDE_THE_MARK "CW0610" "a step of the outage that may run before or after the point of no return"
+        "Until the mark it would be undone, after it not: say with `needs` on which side it belongs.";
 
     // Warnings.
     UNUSED_INPUT "CW0901" "an input that nothing reads"

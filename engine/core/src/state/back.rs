@@ -168,9 +168,13 @@ impl View<'_> {
             return;
         }
         if self.finally() {
-            let outcome = if only.is_some() { Outcome::Stopped } else { Outcome::Undone };
+            let outcome = match only {
+                Some(_) => Outcome::Stopped,
+                None if self.state.rehearsed => Outcome::Rehearsed,
+                None => Outcome::Undone,
+            };
             let (outcome, because) = match self.finally_failed() {
-                Some(why) if outcome == Outcome::Undone => (Outcome::Stopped, format!("{because}; {why}")),
+                Some(why) if outcome != Outcome::Stopped => (Outcome::Stopped, format!("{because}; {why}")),
                 _ => (outcome, because),
             };
             self.todo(Todo::End { outcome, because });

@@ -47,6 +47,8 @@ pub enum Todo {
     Stop(StepName),
     /// Turn the run back.
     TurnBack { because: String, open_only: bool },
+    /// A rehearsal has gone as far as it goes: turn it back.
+    Rehearsed { because: String },
     /// Take a step back.
     Undo(StepName),
     /// Leave a step to a person.
@@ -190,7 +192,9 @@ impl View<'_> {
         if self.state.crossed.is_none()
             && let Some(because) = self.failure()
         {
-            let open_only = self.state.abort.is_none() && self.state.plan.on_failure != OnFailure::Undo;
+            let open_only = self.state.abort.is_none()
+                && self.state.rehearsal.is_none()
+                && self.state.plan.on_failure != OnFailure::Undo;
             self.todo(Todo::TurnBack { because, open_only });
             return;
         }
@@ -335,9 +339,11 @@ impl View<'_> {
     fn may_begin(&self, step: usize) -> bool {
         let order = &self.state.order;
         let ended = |&s: &usize| self.status(s).ended_well();
+        let left_out = self.state.rehearsal.as_ref().is_some_and(|rehearsal| rehearsal.leaves_out(step));
         let group_open =
             order.within[step].is_none_or(|g| matches!(self.status(g), Status::Open | Status::Taken));
-        group_open
+        !left_out
+            && group_open
             && order.needs[step].iter().all(ended)
             && order.needs_of_inner[step].iter().all(ended)
             && self.has_room(step)
@@ -363,7 +369,17 @@ impl View<'_> {
             return;
         }
         let steps = || (0..self.state.steps.len()).filter(|&s| !self.planned(s).finally);
-        if steps().all(|s| self.status(s).ended_well()) {
+        if let Some(rehearsal) = &self.state.rehearsal {
+            let over = |s: usize| {
+                rehearsal.leaves_out(s)
+                    || self.status(s).ended_well()
+                    || (rehearsal.stays_open(s) && *self.status(s) == Status::Open)
+            };
+            if steps().all(over) {
+                let because = rehearsal.words(&self.state.plan, &self.state.order);
+                return self.todo(Todo::Rehearsed { because });
+            }
+        } else if steps().all(|s| self.status(s).ended_well()) {
             if self.finally() {
                 let clean = self.finally_failed().is_none();
                 let (outcome, because) = match (clean, self.finally_failed()) {

@@ -2,6 +2,7 @@
 //! know what is to be done next.
 
 use super::order::Order;
+use super::rehearsal::Rehearsal;
 use super::status::Status;
 use super::step::{StepState, note_program};
 use super::window::Schedule;
@@ -69,6 +70,10 @@ pub struct RunState {
     pub abort: Option<String>,
     /// The end.
     pub outcome: Option<Outcome>,
+    /// How far it goes, where it is a rehearsal.
+    pub rehearsal: Option<Rehearsal>,
+    /// It was a rehearsal, and went as far as one goes.
+    pub rehearsed: bool,
     /// The opening of the window that its owner keeps to, where the plan has a window.
     pub schedule: Option<Schedule>,
     /// When its owner took it, milliseconds since 1970.
@@ -104,6 +109,8 @@ impl RunState {
             paused: false,
             abort: None,
             outcome: None,
+            rehearsal: None,
+            rehearsed: false,
             schedule: None,
             owned_at: first.at,
             limits_passed: BTreeSet::new(),
@@ -131,6 +138,19 @@ impl RunState {
         }
         match &record.event {
             Event::Created { .. } => return Err(refuse("the run exists")),
+            Event::Rehearsal { with_outage } => {
+                if self.epoch != Epoch(0) {
+                    return Err(refuse("a run that has begun does not become a rehearsal"));
+                }
+                self.rehearsal = Some(Rehearsal::of(&self.plan, &self.order, *with_outage));
+            }
+            Event::Rehearsed { because } => {
+                if self.rehearsal.is_none() || self.phase != Phase::Forward {
+                    return Err(refuse("only a rehearsal that goes forward has an end of its own"));
+                }
+                self.turn_back(because, false).map_err(&refuse)?;
+                self.rehearsed = true;
+            }
             Event::Owned { epoch, pid, boot, .. } => {
                 self.owned(*epoch, *pid, boot).map_err(&refuse)?;
                 self.owned_at = record.at;
@@ -145,6 +165,9 @@ impl RunState {
                 self.turn_back(because, *open_only).map_err(&refuse)?;
             }
             Event::Commanded { what, by } => self.command(what, by, record.at).map_err(&refuse)?,
+            Event::Crossed { .. } if self.rehearsal.is_some() => {
+                return Err(refuse("a rehearsal never crosses the mark"));
+            }
             Event::Crossed { step } => {
                 if self.crossed.is_some() || self.phase != Phase::Forward {
                     return Err(refuse("the mark is crossed once, and only going forward"));
@@ -155,11 +178,14 @@ impl RunState {
                 self.limits_passed.insert(step.clone());
             }
             Event::Armed { .. } | Event::GuardActed { .. } => {}
-            Event::Ended { outcome, .. } => {
+            Event::Ended { outcome, because } => {
                 if self.steps.iter().any(|s| s.status.in_flight()) {
                     return Err(refuse("a step is under way"));
                 }
                 self.outcome = Some(*outcome);
+                if !because.is_empty() {
+                    self.because = Some(because.clone());
+                }
                 self.owner = None;
             }
             Event::Intended { step, .. }
@@ -191,6 +217,13 @@ impl RunState {
     fn step_event(&mut self, index: usize, record: &Record) -> Result<(), String> {
         let planned = &self.plan.steps[index];
         let step = &mut self.steps[index];
+        let begins = matches!(
+            record.event,
+            Event::Intended { way: Way::Apply, .. } | Event::OutageBegan { .. } | Event::Asked { .. }
+        );
+        if begins && self.rehearsal.as_ref().is_some_and(|rehearsal| rehearsal.leaves_out(index)) {
+            return Err("the rehearsal leaves this step out".into());
+        }
         match &record.event {
             Event::Progressed { .. } | Event::Said { .. } => return Ok(()),
             Event::Used { what, .. } => {

@@ -12,6 +12,8 @@ pub fn text(summary: &Summary) -> String {
     let ending = match summary.outcome {
         None => "not over".to_owned(),
         Some(Outcome::Done) => "done, nothing left behind".to_owned(),
+        Some(Outcome::Rehearsed) => "rehearsed, everything is undone".to_owned(),
+        Some(Outcome::Undone) if summary.rehearsal => "the rehearsal failed, everything is undone".to_owned(),
         Some(Outcome::Undone) => "failed, everything is undone".to_owned(),
         Some(Outcome::Stopped) => "stopped part-way, a person is needed".to_owned(),
         Some(Outcome::CutOver) => "cut over, clean-up incomplete".to_owned(),

@@ -98,6 +98,7 @@ impl Picture<'_> {
         let (class, word) = match summary.outcome {
             None => ("goes", "goes on"),
             Some(Outcome::Done) => ("done", "done"),
+            Some(Outcome::Rehearsed) => ("done", "rehearsed, all undone"),
             Some(Outcome::Undone) => ("undone", "undone"),
             Some(Outcome::Stopped) => ("stopped", "stopped"),
             Some(Outcome::CutOver) => ("undone", "cut over, clean-up incomplete"),
@@ -326,7 +327,9 @@ impl Picture<'_> {
             self.line("mark", at, &format!("point of no return: {step}"));
         }
         if let Some((because, at)) = self.history.turned_back {
-            self.line("back", at, &format!("turned back: {}", cut(because, 90)));
+            let rehearsed = matches!(self.history.outcome, Some((Outcome::Rehearsed, _)));
+            let what = if rehearsed { "end of the rehearsal" } else { "turned back" };
+            self.line("back", at, &format!("{what}: {}", cut(because, 90)));
         }
     }
 

@@ -1,6 +1,6 @@
 //! The guard, that a fault may have killed. It must not know what it covers.
 
-use super::{Life, held};
+use super::{Life, Strike, What, held};
 use crate::ports::{CallId, Guard, GuardError};
 use cutwater_core::answer::GiveBack;
 use cutwater_core::names::{RunId, StepName};
@@ -25,6 +25,9 @@ impl Guard for Hooked {
         limit_ms: u64,
         give_backs: &[GiveBack],
     ) -> Result<(), GuardError> {
+        if self.life.strikes(What::Cover, Some(step)) == Some(Strike::Claimed) {
+            return Ok(());
+        }
         match self.alive() {
             true => self.inner.cover(step, hold, limit_ms, give_backs),
             false => Err(GuardError("it died".into())),

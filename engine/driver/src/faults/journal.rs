@@ -17,7 +17,8 @@ impl Hooked {
         &self,
         expected: Seq,
         events: &[Event],
-        write: &dyn Fn() -> Result<Seq, JournalError>,
+        write: &dyn Fn(bool) -> Result<Seq, JournalError>,
+        durable: bool,
     ) -> Result<Seq, JournalError> {
         if let Some(refusal) = self.life.refusal(expected.0) {
             return Err(refusal);
@@ -29,16 +30,17 @@ impl Hooked {
                 Err(dead())
             }
             Some(Strike::KilledAfter) => {
-                write()?;
+                write(durable)?;
                 self.life.end(Death::Killed);
                 Err(dead())
             }
             Some(Strike::NotWritten) => Err(JournalError::Storage("no space left on device".into())),
             Some(Strike::Repeated) => {
-                write()?;
-                write()
+                write(durable)?;
+                write(durable)
             }
-            _ => write(),
+            Some(Strike::NotSynced) => write(false),
+            _ => write(durable),
         }
     }
 }
@@ -52,7 +54,8 @@ impl Journal for Hooked {
         events: &[Event],
         durable: bool,
     ) -> Result<Seq, JournalError> {
-        self.written(expected, events, &|| self.inner.append(run, expected, at, events, durable))
+        let write = |durable| self.inner.append(run, expected, at, events, durable);
+        self.written(expected, events, &write, durable)
     }
 
     fn read(&self, run: &RunId, after: Seq) -> Result<Vec<Record>, JournalError> {
@@ -71,7 +74,11 @@ impl Journal for Hooked {
     }
 
     fn begin(&self, run: &RunId, locks: &[String], at: i64, events: &[Event]) -> Result<Seq, JournalError> {
-        self.written(Seq(0), events, &|| self.inner.begin(run, locks, at, events))
+        let locks = match self.life.strikes(What::Lock, None) {
+            Some(Strike::Claimed) => &[],
+            _ => locks,
+        };
+        self.written(Seq(0), events, &|_| self.inner.begin(run, locks, at, events), true)
     }
 
     fn is_full(&self, run: &RunId) -> bool {

@@ -8,9 +8,11 @@ mod journal;
 mod planned;
 mod point;
 mod runner;
+mod typed;
 
 pub use planned::{Fault, Planned};
 pub use point::{Point, Strike, What};
+pub use typed::NoFault;
 
 use crate::engine::Ports;
 use crate::ports::JournalError;

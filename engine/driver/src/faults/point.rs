@@ -21,6 +21,10 @@ pub enum What {
     Preview,
     /// A person is asked.
     Ask,
+    /// The guard is told what to watch.
+    Cover,
+    /// The run takes its locks.
+    Lock,
     /// Events come to the journal in one append; the name is that of the first (see [`What::append`]).
     Append(&'static str),
 }
@@ -83,6 +87,12 @@ pub enum Strike {
     NotWritten,
     /// The append comes twice.
     Repeated,
+    /// Sabotage: an append is said to be durable, and waits for no disk.
+    NotSynced,
+    /// Sabotage: what was asked is said to be done, and is not; a probe says that nothing happened, and did not look.
+    Claimed,
+    /// Sabotage: a step is said to be done, and is done only when the next call begins.
+    Late,
 }
 
 impl What {
@@ -91,6 +101,36 @@ impl What {
         Self::Append(events.first().map_or("nothing", name))
     }
 }
+
+/// The names of appends.
+pub(super) const APPENDS: [&str; 26] = [
+    "created",
+    "owned",
+    "intended-undo",
+    "intended",
+    "checkpointed",
+    "answered",
+    "answered-undo",
+    "answered-release",
+    "probed-undo",
+    "probed",
+    "skipped",
+    "armed",
+    "outage-began",
+    "outage-ended",
+    "hold-confirmed",
+    "hold-broken",
+    "releasing",
+    "limit-passed",
+    "crossed",
+    "asked",
+    "approved",
+    "declined",
+    "turned-back",
+    "rehearsed",
+    "stuck",
+    "ended",
+];
 
 /// Events that are no place of their own in a run's course have no name of their own.
 fn name(event: &Event) -> &'static str {
@@ -118,6 +158,7 @@ fn name(event: &Event) -> &'static str {
         Event::Approved { .. } => "approved",
         Event::Declined { .. } => "declined",
         Event::TurnedBack { .. } => "turned-back",
+        Event::Rehearsed { .. } => "rehearsed",
         Event::Stuck { .. } => "stuck",
         Event::Ended { .. } => "ended",
         _ => "other",
@@ -157,6 +198,8 @@ impl fmt::Display for What {
             Self::Intact => "look at the hold",
             Self::Preview => "last look",
             Self::Ask => "question",
+            Self::Cover => "guard",
+            Self::Lock => "locks",
             Self::Append(name) => name,
         })
     }
@@ -196,6 +239,9 @@ impl fmt::Display for Strike {
             Self::KilledAfter => "killed after it is durable",
             Self::NotWritten => "not written",
             Self::Repeated => "written twice",
+            Self::NotSynced => "not synced",
+            Self::Claimed => "claimed and not done",
+            Self::Late => "claimed and done late",
         })
     }
 }

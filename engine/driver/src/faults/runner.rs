@@ -18,11 +18,13 @@ pub(super) struct Hooked {
     holds: Mutex<HashMap<CallId, (StepName, Sender<Report>)>>,
     /// Calls that answer nothing until they are told to stop, and what they answer then.
     hanging: Mutex<HashMap<CallId, (Sender<Report>, Answer)>>,
+    /// A call that was answered, and is made when the next one begins.
+    late: Mutex<Option<Call>>,
 }
 
 impl Hooked {
     pub fn new(inner: Arc<dyn StepRunner>, life: Arc<Life>) -> Self {
-        Self { inner, life, holds: Mutex::default(), hanging: Mutex::default() }
+        Self { inner, life, holds: Mutex::default(), hanging: Mutex::default(), late: Mutex::default() }
     }
 
     /// Passes a call on and its end through `change`. Everything else that it reports goes by unchanged.
@@ -72,6 +74,10 @@ impl StepRunner for Hooked {
     fn start(&self, call: Call, reports: Sender<Report>) {
         if self.life.is_over() {
             return;
+        }
+        if let Some(late) = held(&self.late).take() {
+            // Nobody waits for its end any more.
+            self.inner.start(late, channel().0);
         }
         let what = match call.verb {
             Verb::Apply { .. } | Verb::Take => What::Apply,
@@ -124,6 +130,12 @@ impl StepRunner for Hooked {
                 done(Outcome::Probed(Probed::CannotTell { why: "it cannot be told".into() }));
             }
             Some(Strike::StillRunning) if what == What::Probe => done(Outcome::Probed(Probed::StillRunning)),
+            Some(Strike::Claimed) if what == What::Probe => done(Outcome::Probed(Probed::NotApplied)),
+            Some(Strike::Claimed) if !takes => done(Outcome::Answer(claimed())),
+            Some(Strike::Late) if what == What::Apply && !takes => {
+                *held(&self.late) = Some(call);
+                done(Outcome::Answer(claimed()));
+            }
             Some(Strike::GuardDies) => {
                 *held(&self.life.guard_dead) = true;
                 self.inner.start(call, reports);
@@ -166,6 +178,7 @@ impl StepRunner for Hooked {
         match self.life.strikes(What::Release, Some(&step)) {
             Some(Strike::Refused { again }) => answer(Answer::Refused(refused(again))),
             Some(Strike::LostBefore | Strike::LostPartWay) => answer(lost()),
+            Some(Strike::Claimed) => answer(claimed()),
             // The answer that counts is the first; the one that follows is late.
             Some(Strike::LostAfter) => {
                 answer(lost());
@@ -194,6 +207,10 @@ impl StepRunner for Hooked {
     fn still_running(&self, used: &Value) -> bool {
         self.inner.still_running(used)
     }
+}
+
+fn claimed() -> Answer {
+    Answer::Changed { output: json!({}) }
 }
 
 fn refused(again: bool) -> Refusal {

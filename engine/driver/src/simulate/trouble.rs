@@ -153,6 +153,8 @@ pub(super) fn at(point: &Point, shape: &Shape) -> Vec<Trouble> {
             strikes.push((before, Strike::KilledBefore));
             strikes.push((after, Strike::KilledAfter));
         }
+        // Only a sabotage strikes here.
+        What::Cover | What::Lock => {}
     }
     let once = |(column, strike)| Trouble {
         column,

@@ -46,6 +46,9 @@ impl World {
     /// A step is done, whole or in part.
     pub fn apply(&mut self, step: &StepName, whole: bool) {
         self.began(step);
+        if self.shape.changes(step) && self.applied.contains(step) && !self.part_way.contains(step) {
+            self.defect(step, format!("`{step}` was done again while it was in effect"));
+        }
         *self.applies.entry(step.clone()).or_default() += 1;
         if self.shape.changes(step) {
             self.applied.insert(step.clone());
@@ -57,7 +60,7 @@ impl World {
         if whole {
             self.done.insert(step.clone());
         }
-        self.look_who_writes(step);
+        self.look_who_writes();
     }
 
     /// A probe looks: what is in effect is found, and gives what it gave.
@@ -98,7 +101,7 @@ impl World {
             }
             false => {}
         }
-        self.look_who_writes(step);
+        self.look_who_writes();
     }
 
     /// A hold is taken.
@@ -146,7 +149,7 @@ impl World {
     }
 
     /// The new side writes as soon as any of the mark's step is in effect; the old side does until all that stops it is.
-    fn look_who_writes(&mut self, step: &StepName) {
+    fn look_who_writes(&mut self) {
         let shape = Arc::clone(&self.shape);
         let Some(mark) = shape.mark.as_ref().filter(|mark| self.applied.contains(*mark)) else { return };
         let stopped = |stop: &StepName| self.applied.contains(stop) && !self.part_way.contains(stop);
@@ -159,7 +162,7 @@ impl World {
         } else {
             return;
         };
-        let at = shape.stops_the_old.iter().find(|stop| !stopped(stop)).unwrap_or(step);
+        let at = shape.stops_the_old.iter().find(|stop| !stopped(stop)).unwrap_or(mark);
         self.wrongs.push(Wrong { blame: Blame::TwoWriters, step: Some(at.clone()), words });
     }
 

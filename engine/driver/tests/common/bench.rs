@@ -31,6 +31,8 @@ pub struct Bench {
 pub struct Script {
     pub endless: Vec<String>,
     pub no_wait: bool,
+    /// Whether it is a rehearsal, and with outages.
+    pub rehearsal: Option<bool>,
     /// Milliseconds since 1970 at the start; 0: some.
     pub now: u64,
     /// How long doing a step takes.
@@ -181,6 +183,7 @@ pub fn over(plan: Plan, script: Script, journal: &Arc<Memory>, world: &Arc<Mutex
         guard: Arc::clone(&guard) as _,
         clock: Arc::clone(&clock) as _,
     };
+    let rehearsal = script.rehearsal;
     let odd = Odd { endless: script.endless.clone(), broken: script.broken };
     let ports = hooked(ports, Arc::new(odd), Arc::new(|_| ()));
     let staged = Arc::new(Staged {
@@ -192,10 +195,13 @@ pub fn over(plan: Plan, script: Script, journal: &Arc<Memory>, world: &Arc<Mutex
     });
     let ports = Ports { runner: Arc::clone(&staged) as _, ..ports };
     let empty = journal.records.lock().unwrap().is_empty();
-    let engine = match empty {
-        true => Engine::create(ports, owner, RunId::from("r"), plan).unwrap(),
-        false => Engine::resume(ports, owner, &RunId::from("r")).unwrap(),
+    let run = RunId::from("r");
+    let engine = match (empty, rehearsal) {
+        (true, None) => Engine::create(ports, owner, run, plan),
+        (true, Some(with_outage)) => Engine::rehearse(ports, owner, run, plan, with_outage),
+        (false, _) => Engine::resume(ports, owner, &run),
     };
+    let engine = engine.unwrap();
     Bench { engine, world: Arc::clone(world), journal: Arc::clone(journal), guard, clock, staged }
 }
 

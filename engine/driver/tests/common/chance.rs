@@ -2,7 +2,7 @@
 
 use crate::dice::Dice;
 use cutwater_core::names::StepName;
-use cutwater_core::plan::{Body, Plan};
+use cutwater_core::plan::{Body, Plan, PlanStep};
 use cutwater_driver::faults::{Script, Strike, What};
 use std::sync::Mutex;
 
@@ -13,6 +13,9 @@ pub struct Faults {
     pub undo: u64,
 }
 
+/// Something that always goes wrong where it is said to, and nobody is told.
+pub type Sabotage = (fn(What, Option<&PlanStep>) -> bool, Strike);
+
 pub struct Chance {
     pub plan: Plan,
     pub faults: Faults,
@@ -20,6 +23,7 @@ pub struct Chance {
     /// The append of this life at which the engine dies, and whether after it.
     pub dies: Option<(u64, bool)>,
     pub appends: Mutex<u64>,
+    pub sabotage: Option<Sabotage>,
 }
 
 impl Chance {
@@ -43,6 +47,12 @@ impl Chance {
 
 impl Script for Chance {
     fn strikes(&self, what: What, step: Option<&StepName>) -> Option<Strike> {
+        let planned = step.and_then(|step| self.plan.step(step));
+        if let Some((hits, strike)) = self.sabotage
+            && hits(what, planned)
+        {
+            return Some(strike);
+        }
         match what {
             What::Apply => self.done(&self.plan.step(step?)?.body),
             What::Undo => match self.roll(self.faults.undo)? {
@@ -58,7 +68,7 @@ impl Script for Chance {
                 let (_, after) = self.dies.filter(|(n, _)| *n == *appends)?;
                 Some(if after { Strike::KilledAfter } else { Strike::KilledBefore })
             }
-            What::Probe | What::Preview | What::Ask => None,
+            What::Probe | What::Preview | What::Ask | What::Cover | What::Lock => None,
         }
     }
 }
