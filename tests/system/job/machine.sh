@@ -34,7 +34,8 @@ wait_for_acks() { # COUNT
 start_load() {
   mkdir -p "$OUT/acks" && rm -f "$OUT/stop-witness"
   query 'create role load login; grant all on all tables in schema public to load' >/dev/null
-  cutwater-witness run --acks "$OUT/acks" --dsn "$dsn" --clients "${WITNESS_CLIENTS:-4}" --stop-file "$OUT/stop-witness" </dev/null &
+  cutwater-witness run --acks "$OUT/acks" --dsn "$dsn" --clients "${WITNESS_CLIENTS:-4}" \
+    --pause "${WITNESS_PAUSE:-0}" --stop-file "$OUT/stop-witness" </dev/null &
   witness=$!
   (
     trap '[ -z "${client-}" ] || kill "$client"; exit' TERM

@@ -11,6 +11,9 @@ use std::time::Duration;
 const A_MOVE: Duration = Duration::from_secs(15 * 60);
 const A_LOOK: Duration = Duration::from_secs(5 * 60);
 
+/// What `start_load` of machine.sh reads.
+pub(crate) const LIGHT_LOAD: &str = "export WITNESS_CLIENTS=2 WITNESS_PAUSE=50 PGBENCH_RATE=10\n";
+
 /// Where the database is after a boot, and every acknowledged row asked for once more.
 const LOOK: &str = ". /run/jobs/machine.sh
 findmnt -no SOURCE /srv/postgresql >$OUT/mounted
@@ -23,7 +26,7 @@ exit $status";
 pub struct MainJob {
     pub(crate) lab: Lab,
     before: Option<String>,
-    limit: Option<String>,
+    exports: String,
 }
 
 /// What the job left in its share.
@@ -69,7 +72,7 @@ impl MainJob {
             .mount(here.join("../../workflows"), "/run/workflows")
             .mount(here.join("job"), "/run/jobs")
             .mount(compiled_plugins()?, "/run/compiled");
-        Ok(Self { lab, before: None, limit: None })
+        Ok(Self { lab, before: None, exports: String::new() })
     }
 
     /// Breaks something on the machine once the load runs: text of a bash script.
@@ -82,7 +85,15 @@ impl MainJob {
     /// How long the database may be down, in place of the lab's usual 2 minutes.
     #[must_use]
     pub fn limit(mut self, limit: &str) -> Self {
-        self.limit = Some(limit.to_owned());
+        self.exports += &format!("export LIMIT={limit}\n");
+        self
+    }
+
+    /// Two clients that rest in between, and few transactions, in place of clients that write as fast as they can: for
+    /// what the load is not about.
+    #[must_use]
+    pub fn light_load(mut self) -> Self {
+        self.exports += LIGHT_LOAD;
         self
     }
 
@@ -104,9 +115,7 @@ impl MainJob {
         if let Some(before) = &self.before {
             job += &format!("cat >/run/before <<'BEFORE'\n{before}\nBEFORE\nexport BEFORE=/run/before\n");
         }
-        if let Some(limit) = &self.limit {
-            job += &format!("export LIMIT={limit}\n");
-        }
+        job += &self.exports;
         job += "exec bash /run/jobs/move.sh";
         self.lab.boot(&job)
     }

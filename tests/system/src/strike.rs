@@ -2,6 +2,7 @@
 //! not know how a run recovers.
 
 use crate::MainJob;
+use crate::job::LIGHT_LOAD;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -82,7 +83,7 @@ impl MainJob {
             .iter()
             .map(|(name, faults, resumed)| format!("killed {name} '{faults}' '{resumed}'\n"))
             .collect();
-        self.finished(&format!("{BEGIN}{lines}stop_load"), strikes.len())?;
+        self.finished(&format!("{LIGHT_LOAD}{BEGIN}{lines}stop_load"), strikes.len())?;
         strikes.iter().map(|(name, ..)| self.struck(name)).collect()
     }
 
@@ -98,8 +99,8 @@ impl MainJob {
     /// Boots, looks what became of an earlier power cut if one is named, starts a move, and cuts the power at the event.
     pub fn power_cut(&self, name: &str, event: &str, earlier: Option<&str>, at_most: Duration) -> Result<()> {
         let mut job = match earlier {
-            None => BEGIN.to_owned(),
-            Some(earlier) => format!("{REBOOT}after_boot {earlier}\n"),
+            None => format!("{LIGHT_LOAD}{BEGIN}"),
+            Some(earlier) => format!("{LIGHT_LOAD}{REBOOT}after_boot {earlier}\n"),
         };
         job += &format!("cut_at {name} '{event}'");
         let mut running = self.lab.boot(&job)?;
@@ -114,7 +115,7 @@ impl MainJob {
 
     /// Boots and looks what became of a power cut.
     pub fn booted_after(&self, name: &str) -> Result<Struck> {
-        self.finished(&format!("{REBOOT}after_boot {name}\nstop_load"), 1)?;
+        self.finished(&format!("{LIGHT_LOAD}{REBOOT}after_boot {name}\nstop_load"), 1)?;
         self.struck(name)
     }
 }

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 const AT_MOST: Duration = Duration::from_secs(15 * 60);
-const BEGIN: &str = "set -uo pipefail; . /run/jobs/machine.sh; . /run/jobs/hold.sh; install_cutwater; WITNESS_CLIENTS=2 PGBENCH_RATE=10\n";
+const BEGIN: &str = "set -uo pipefail; . /run/jobs/machine.sh; . /run/jobs/hold.sh; install_cutwater; WITNESS_CLIENTS=2 WITNESS_PAUSE=50 PGBENCH_RATE=10\n";
 
 /// What a job left, and the folder it lies in, which goes with it.
 struct Ran {

@@ -1,4 +1,5 @@
-//! The rules of the house: who may use whom, and which crate owns which library. Held against `cargo metadata`.
+//! The rules of the house: who may use whom, which crate owns which library, and that no library is compiled twice for
+//! want of a feature. Held against what cargo says.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use serde_json::Value;
@@ -43,16 +44,23 @@ const OWNED: &[(&str, &str)] = &[
     ("wit-bindgen", "cutwater-sdk"),
 ];
 
-/// Crates of ours, by name, with what they depend on outside of tests.
-fn crates() -> BTreeMap<String, BTreeSet<String>> {
+/// What cargo prints, asked without a network.
+fn cargo(args: &[&str]) -> Vec<u8> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
     let output = Command::new(cargo)
-        .args(["metadata", "--format-version=1", "--no-deps", "--offline"])
+        .args(args)
+        .arg("--offline")
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    output.stdout
+}
+
+/// Crates of ours, by name, with what they depend on outside of tests.
+fn crates() -> BTreeMap<String, BTreeSet<String>> {
+    let metadata = cargo(&["metadata", "--format-version=1", "--no-deps"]);
+    let metadata: Value = serde_json::from_slice(&metadata).unwrap();
     let packages = metadata["packages"].as_array().unwrap().iter();
     packages
         .map(|package| {
@@ -103,5 +111,34 @@ fn each_heavy_library_has_one_owner() {
         let users: Vec<&String> =
             crates.iter().filter(|(n, u)| u.contains(*library) && !is_a_test(n)).map(|(n, _)| n).collect();
         assert_eq!(users, [*owner], "who uses {library}");
+    }
+}
+
+/// The features with which each library is compiled, by name and version.
+fn features(args: &[&str]) -> BTreeMap<String, BTreeSet<String>> {
+    let args = [&["tree", "--prefix=none", "--format={p}\t{f}"], args].concat();
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for line in String::from_utf8(cargo(&args)).unwrap().lines() {
+        let Some((package, features)) = line.split_once('\t') else { continue };
+        let name: Vec<&str> = package.split(' ').take(2).collect();
+        let features = features.trim_end_matches(" (*)").to_owned();
+        found.entry(name.join(" ")).or_default().insert(features);
+    }
+    found
+}
+
+/// Sabotage: a dependency of a test or a plugin that asks a library of the binary for one feature more: wasmtime and all
+/// of ours would be compiled twice.
+#[test]
+fn the_tests_use_the_libraries_as_the_binary_has_them() {
+    let binary = features(&["--package=cutwater", "--edges=normal,build"]);
+    let all = features(&["--workspace", "--edges=normal,build,dev"]);
+    for (library, features) in &binary {
+        let ours = library.starts_with("cutwater");
+        assert!(
+            ours || all.get(library) == Some(features),
+            "{library}: {features:?}, {:?}",
+            all.get(library)
+        );
     }
 }

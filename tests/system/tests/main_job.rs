@@ -47,7 +47,8 @@ fn a_database_under_load_moves_without_losing_a_row_and_outlasts_two_reboots() {
 #[test]
 fn too_few_extents_are_told_before_anything_is_touched() {
     let folder = scratch("few-extents").unwrap();
-    let job = MainJob::new(folder.path()).unwrap().but_first("lvcreate -y -q -l 250 -n filler vg00");
+    let job =
+        MainJob::new(folder.path()).unwrap().light_load().but_first("lvcreate -y -q -l 250 -n filler vg00");
     let moved = job.run().unwrap();
     assert_eq!(moved.exit, 4, "{}", words(&moved));
     let said = words(&moved);
@@ -77,7 +78,7 @@ CONF"#;
 #[test]
 fn a_new_side_that_cannot_start_brings_the_old_one_back_within_the_limit() {
     let folder = scratch("unable").unwrap();
-    let job = MainJob::new(folder.path()).unwrap().but_first(UNABLE);
+    let job = MainJob::new(folder.path()).unwrap().light_load().but_first(UNABLE);
     let moved = job.run().unwrap();
     let said = words(&moved);
     assert_eq!(moved.exit, 4, "{said}");

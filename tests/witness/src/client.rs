@@ -34,6 +34,7 @@ pub(crate) fn run(
     config: &Config,
     number: i32,
     first: i64,
+    pause: Duration,
     acks: &mut AckFile,
     stop: &AtomicBool,
 ) -> Result<()> {
@@ -58,6 +59,7 @@ pub(crate) fn run(
                 acks.acked(n)?;
                 n += 1;
                 back_off = BACK_OFF[0];
+                std::thread::sleep(pause);
             }
             Written::Refused(error) => {
                 if n == first {

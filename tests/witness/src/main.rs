@@ -7,17 +7,18 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use cutwater_witness::{Records, Watch, verify, watch};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 const USAGE: &str = "\
-usage: cutwater-witness run --acks DIR --dsn DSN [--clients N] [--stop-file FILE]
+usage: cutwater-witness run --acks DIR --dsn DSN [--clients N] [--pause MS] [--stop-file FILE]
        cutwater-witness verify --acks DIR --dsn DSN [--instant UNIX_NS]
 
 run     N clients (4 if not named) insert into ledger(client, n) and write each acknowledged
-        row down in DIR, synced, until SIGTERM or until FILE appears
+        row down in DIR, synced, then rest for MS (0) milliseconds, until SIGTERM or until FILE appears
 verify  asks for every acknowledged row and prints a JSON report
 DSN     such as 'host=/run/postgresql user=witness dbname=postgres'
 
@@ -28,6 +29,7 @@ struct Options {
     acks: Option<String>,
     dsn: Option<String>,
     clients: Option<i32>,
+    pause: u64,
     stop_file: Option<String>,
     instant: Option<i64>,
 }
@@ -61,6 +63,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options> {
             "--dsn" => options.dsn = Some(value),
             "--stop-file" => options.stop_file = Some(value),
             "--clients" => options.clients = Some(value.parse().context("--clients needs a number")?),
+            "--pause" => options.pause = value.parse().context("--pause needs milliseconds")?,
             "--instant" => options.instant = Some(value.parse().context("--instant needs nanoseconds")?),
             _ => bail!("unknown option {argument}"),
         }
@@ -80,6 +83,7 @@ fn run(options: Options) -> Result<ExitCode> {
         config: options.dsn.unwrap_or_default().parse().context("read the DSN")?,
         clients: options.clients.unwrap_or(4),
         folder: options.acks.unwrap_or_default().into(),
+        pause: Duration::from_millis(options.pause),
         stop_file: options.stop_file.map(Into::into),
     };
     watch(&plan, &stop)?;

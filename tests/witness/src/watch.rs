@@ -27,6 +27,8 @@ pub struct Watch {
     pub clients: i32,
     /// The folder for the ack files. Must not lie on what may be lost.
     pub folder: PathBuf,
+    /// How long a client rests after each acknowledged row.
+    pub pause: Duration,
     /// A file whose appearance ends the run.
     pub stop_file: Option<PathBuf>,
 }
@@ -41,9 +43,9 @@ pub fn watch(watch: &Watch, stop: &Arc<AtomicBool>) -> Result<()> {
     for number in 1..=watch.clients {
         let mut acks = AckFile::create(&watch.folder, run, number)?;
         let first = before.next_for(number);
-        let (config, stop) = (watch.config.clone(), Arc::clone(stop));
+        let (config, pause, stop) = (watch.config.clone(), watch.pause, Arc::clone(stop));
         threads.push(std::thread::spawn(move || {
-            let done = client::run(&config, number, first, &mut acks, &stop);
+            let done = client::run(&config, number, first, pause, &mut acks, &stop);
             // One that gives up ends the whole run: a witness with fewer clients is none.
             stop.store(true, Ordering::Relaxed);
             done

@@ -24,7 +24,13 @@ struct Run {
 
 impl Run {
     fn start(server: &Server, acks: &Path) -> Self {
-        let plan = Watch { config: server.config(), clients: 3, folder: acks.to_owned(), stop_file: None };
+        let plan = Watch {
+            config: server.config(),
+            clients: 3,
+            folder: acks.to_owned(),
+            pause: Duration::ZERO,
+            stop_file: None,
+        };
         let stop = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&stop);
         Self { stop, thread: std::thread::spawn(move || watch(&plan, &flag).unwrap()) }
