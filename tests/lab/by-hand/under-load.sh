@@ -32,7 +32,7 @@ background_load() {
 }
 
 mkdir -p "$out/acks" && rm -f "$out/stop-witness"
-/run/bin/cutwater-witness run --acks "$out/acks" --dsn "$dsn" --clients 4 \
+/run/bin/cutwater-witness run --acks "$out/acks" --dsn "$dsn" --clients "${WITNESS_CLIENTS:-4}" --pause "${WITNESS_PAUSE:-0}" \
   --stop-file "$out/stop-witness" </dev/null &
 witness=$!
 background_load &
