@@ -1,6 +1,7 @@
 #!/bin/bash
 # The main job: plans, shows and runs the move of a PostgreSQL under load; leaves in $OUT what the report is made of.
-# $BEFORE is sourced once the load runs: what a test breaks. $TERMINAL=1: the live view, on this terminal.
+# $BEFORE is sourced once the load runs: what a test breaks. $TERMINAL=1: the live view, on this terminal. $REHEARSE=1: a
+# rehearsal with its outage.
 set -uo pipefail
 . /run/jobs/machine.sh
 workflow=/run/workflows/postgres/move-volume.yaml
@@ -20,7 +21,8 @@ if [ "$planned" = 0 ]; then
   approver=$!
 fi
 acked >"$OUT/acked-before-run"
-cutwater run "$workflow" "${inputs[@]}" ${hash:+--plan "$hash"} 2>&1
+verb=(${REHEARSE:+rehearse --with-outage})
+cutwater "${verb[@]:-run}" "$workflow" "${inputs[@]}" ${hash:+--plan "$hash"} 2>&1
 status=$?
 instant=$(date +%s%N)
 [ -z "${approver-}" ] || kill "$approver" 2>/dev/null
@@ -37,7 +39,7 @@ if [ -n "$run" ]; then
 fi
 findmnt -no SOURCE /srv/postgresql >"$OUT/mounted"
 # After a move the old volume stays fenced, for failing back, and /etc/fstab says what stood there before.
-[ "$status" = 0 ] && stays='^(tagged vg00/dat|changed /etc/fstab)$'
+[ "$status" = 0 ] && [ -z "${REHEARSE-}" ] && stays='^(tagged vg00/dat|changed /etc/fstab)$'
 left_behind "${stays-}" >"$OUT/left"
 lvs --noheadings -o vg_name,lv_name,lv_attr,lv_tags >"$OUT/lvs"
 exit "$status"

@@ -97,6 +97,13 @@ impl MainJob {
         self
     }
 
+    /// Rehearses the move, its outage included, in place of making it.
+    #[must_use]
+    pub fn rehearsed(mut self) -> Self {
+        self.exports += "export REHEARSE=1\n";
+        self
+    }
+
     /// Shows the run on this terminal.
     #[must_use]
     pub fn on_terminal(mut self) -> Self {
