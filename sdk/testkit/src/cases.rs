@@ -1,7 +1,7 @@
 //! The file of cases that lies beside a plugin: which steps are tried, in which world, and how that world is looked at. It
 //! must not know what is tried.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
@@ -32,7 +32,9 @@ pub struct Case {
     /// What the plugin is granted, with the keys of a workflow file.
     #[serde(default)]
     pub grants: Map<String, Value>,
-    /// A script (`sh -eu`, in the case's empty folder) that makes the world in which the step has something to do.
+    /// A script (`sh -eu`, in the case's empty folder) that makes the world in which the step has something to do; in the
+    /// file also a list of scripts, one after the other in one shell.
+    #[serde(deserialize_with = "script")]
     pub setup: String,
     /// A script that prints the state of the world, in all that the step may change and should not change.
     pub look: String,
@@ -52,6 +54,20 @@ pub struct Case {
     /// An object of the same name that is somebody else's.
     #[serde(default)]
     pub foreign: Option<Foreign>,
+}
+
+/// One script, or several to be run as one.
+fn script<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Script {
+        One(String),
+        Several(Vec<String>),
+    }
+    Ok(match Script::deserialize(from)? {
+        Script::One(script) => script,
+        Script::Several(scripts) => scripts.join("\n"),
+    })
 }
 
 /// Somebody else's object in the step's way.
@@ -146,6 +162,8 @@ mod tests {
         let case = &cases.cases[0];
         assert_eq!((case.again, case.foreign.is_none()), (Said::Unchanged, true));
         assert_eq!(case.with["n"], 1);
+        let several = Cases::parse("c.yaml", &GOOD.replace("setup: 'true'", "setup: [a=1, echo $a]")).unwrap();
+        assert_eq!(several.cases[0].setup, "a=1\necho $a");
     }
 
     /// Sabotage: a misspelt `foreign` that is passed over leaves a step's worst fault untried.
