@@ -5,7 +5,7 @@
 use cutwater_core::check::{Given, check_text};
 use cutwater_core::describe::Catalog;
 use cutwater_core::document::parse_leniently;
-use cutwater_core::plan::Body;
+use cutwater_core::plan::{Body, Plan};
 use cutwater_driver::simulate::{
     Blame, Case, Column, End, Pairs, Stage, Walked, given_or_made_up, plan, walk,
 };
@@ -16,8 +16,13 @@ fn core(name: &str) -> String {
     std::fs::read_to_string(path).unwrap()
 }
 
-/// The core parses expressions by recursion and is entered on a big stack.
 fn walked(text: &str, pairs: usize) -> (Stage, Walked) {
+    walked_after(text, pairs, |_| ())
+}
+
+/// The plan is changed first, to what the checker would have refused. The core parses expressions by recursion and is
+/// entered on a big stack.
+fn walked_after(text: &str, pairs: usize, change: fn(&mut Plan)) -> (Stage, Walked) {
     let text = text.to_owned();
     let thread = std::thread::Builder::new().stack_size(cutwater_core::expr::STACK);
     let work = move || {
@@ -26,7 +31,8 @@ fn walked(text: &str, pairs: usize) -> (Stage, Walked) {
         let given = given_or_made_up(&document, Given::default());
         let checked = check_text(&text, "a.yaml", &catalog, &given, None)
             .unwrap_or_else(|faults| panic!("{}", faults.render(|_| Some(&text), false)));
-        let (plan, outputs) = plan(&checked, &catalog).unwrap_or_else(|failure| panic!("{failure}"));
+        let (mut plan, outputs) = plan(&checked, &catalog).unwrap_or_else(|failure| panic!("{failure}"));
+        change(&mut plan);
         let stage = Stage::new(plan, outputs);
         let walked = walk(&stage, Pairs::UpTo(pairs));
         (stage, walked)
@@ -129,10 +135,13 @@ fn a_mark_that_does_not_wait_for_what_stops_the_old_side_is_named() {
     steps:
       fence: {{ uses: service.fence, with: {{ unit: db }} }}
       stop:  {{ uses: service.stop, with: {{ unit: db }} }}
-      cross: {{ uses: postgres.admit, needs: [fence], with: {{ who: everyone }}, point-of-no-return: true }}
+      cross: {{ uses: postgres.admit, with: {{ who: everyone }}, point-of-no-return: true }}
 "
     );
-    let (_, walked) = walked(&text, 0);
+    let (_, walked) = walked_after(&text, 0, |plan| {
+        let cross = plan.steps.iter_mut().find(|step| step.mark).unwrap();
+        cross.needs = ["fence".into()].into();
+    });
     let found = found(&walked);
     assert!(found.contains(&(Blame::TwoWriters, "stop".into())), "{found:?}");
     assert!(!found.iter().any(|(_, step)| step == "fence"), "{found:?}");

@@ -162,7 +162,8 @@ mod tests {
         let case = &cases.cases[0];
         assert_eq!((case.again, case.foreign.is_none()), (Said::Unchanged, true));
         assert_eq!(case.with["n"], 1);
-        let several = Cases::parse("c.yaml", &GOOD.replace("setup: 'true'", "setup: [a=1, echo $a]")).unwrap();
+        let several =
+            Cases::parse("c.yaml", &GOOD.replace("setup: 'true'", "setup: [a=1, echo $a]")).unwrap();
         assert_eq!(several.cases[0].setup, "a=1\necho $a");
     }
 
