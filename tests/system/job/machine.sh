@@ -56,15 +56,20 @@ stop_load() {
   wait "$witness"
 }
 
-# Says yes to the first approval that is asked for, as the dba would: through the run's socket, to the plan's hash.
-approve_when_asked() { # HASH
-  local socket run
+# Says yes to the first approval that is asked for, as the dba would: through the run's socket, to the plan's hash. It stands
+# in the file: a plan's text, or the events of a run.
+approve_when_asked() { # FILE
+  local hash= socket run
+  until [ -n "$hash" ]; do
+    hash=$(sed -n 's/^hash \([0-9a-f]*\)$/\1/p; s/.*"hash":"\([0-9a-f]*\)".*/\1/p' "$1" 2>/dev/null | head -n 1)
+    sleep 0.1
+  done
   while :; do
     for socket in /run/cutwater/*.sock; do
       [ -S "$socket" ] || continue
       run=${socket##*/} run=${run%.sock}
       setpriv --reuid 2001 --regid 2001 --clear-groups --reset-env \
-        /run/bin/cutwater approve "$run" --plan "$1" >>"$OUT/approve.log" 2>&1 && return
+        /run/bin/cutwater approve "$run" --plan "$hash" >>"$OUT/approve.log" 2>&1 && return
     done
     sleep 0.2
   done

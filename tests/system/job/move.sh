@@ -15,9 +15,8 @@ cutwater plan "$workflow" "${inputs[@]}" >"$OUT/plan.txt" 2>"$OUT/plan.err"
 planned=$?
 cat "$OUT/plan.txt" "$OUT/plan.err"
 if [ "$planned" = 0 ]; then
-  cutwater plan "$workflow" "${inputs[@]}" --json >"$OUT/plan.json"
-  hash=$(sed -n 's/.*"hash": *"\([0-9a-f]*\)".*/\1/p' "$OUT/plan.json" | head -n 1)
-  approve_when_asked "$hash" &
+  hash=$(sed -n 's/^hash //p' "$OUT/plan.txt")
+  approve_when_asked "$OUT/plan.txt" &
   approver=$!
 fi
 acked >"$OUT/acked-before-run"

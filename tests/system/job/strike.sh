@@ -7,37 +7,31 @@ inputs=(--input target=/dev/vg01/new --input limit=120s)
 
 newest_run() { cutwater runs --json | sed -n 's/.*"run": *"\([^"]*\)".*/\1/p' | tail -n 1; }
 
-hash_of_the_plan() {
-  cutwater plan "$workflow" "${inputs[@]}" --json | sed -n 's/.*"hash": *"\([0-9a-f]*\)".*/\1/p' | head -n 1
-}
-
 # Starts a run, and sends the signal to its engine, $engine, as soon as its journal holds the event.
 run_until() { # NAME PATTERN SIGNAL
-  local folder=$OUT/$1 hash
-  mkdir -p "$folder" && rm -f "/run/$1.events" && mkfifo "/run/$1.events"
-  hash=$(hash_of_the_plan)
-  approve_when_asked "$hash" &
+  local folder=$OUT/$1 events=/run/$1.jsonl
+  mkdir -p "$folder"
+  : >"$events"
+  approve_when_asked "$events" &
   approver=$!
-  cutwater run "$workflow" "${inputs[@]}" --plan "$hash" --json >"/run/$1.events" 2>"$folder/err" &
+  cutwater run "$workflow" "${inputs[@]}" --json >"$events" 2>"$folder/err" &
   engine=$!
-  exec 9<"/run/$1.events"
-  grep -m 1 -e "$2" <&9 >"$folder/struck"
-  local found=$?
+  grep -m 1 -e "$2" < <(tail -n +1 -f --pid="$engine" "$events") >"$folder/struck"
   kill "-$3" "$engine"
   kill "$approver" 2>/dev/null
-  [ "$found" = 0 ] || { echo "$1: the run never came to $2"; cat "$folder/err"; return 1; }
+  [ -s "$folder/struck" ] || { echo "$1: the run never came to $2"; cat "$folder/err"; return 1; }
 }
 
 # Starts a run that a fault kills, and waits for its end: where something is down the guard goes on with it, else a person
 # does, whose engine may be struck, too.
 killed() { # NAME FAULTS [FAULTS OF WHO RESUMES]
-  local folder=$OUT/$1 hash status instant
+  local folder=$OUT/$1 events=/run/$1.jsonl status instant
   mkdir -p "$folder"
-  hash=$(hash_of_the_plan)
-  approve_when_asked "$hash" &
+  : >"$events"
+  approve_when_asked "$events" &
   approver=$!
   # Words without spaces.
-  cutwater run "$workflow" "${inputs[@]}" --plan "$hash" --json $(printf -- '--fault %s ' $2) >"$folder/run.jsonl" 2>"$folder/err"
+  cutwater run "$workflow" "${inputs[@]}" --json $(printf -- '--fault %s ' $2) >"$events" 2>"$folder/err"
   status=$?
   instant=$(date +%s%N)
   [ "$status" = 137 ] || { echo "$1: nothing killed the engine, it left with $status"; cat "$folder/err"; exit 94; }

@@ -82,7 +82,6 @@ fn events(outcome: &Outcome) -> Vec<Value> {
 #[test]
 fn snapshots_of_two_volumes_in_backup_mode_make_one_sound_cluster_and_nothing_stays() {
     let job = "start_load || exit 90
-        cutwater plan \"$workflow\" \"${inputs[@]}\" >$OUT/plan.txt || exit 91
         acked >$OUT/acked-before
         cutwater run \"$workflow\" \"${inputs[@]}\"; echo $? >$OUT/exit
         aftermath; asked_at_the_end";
