@@ -18,9 +18,11 @@ help:
 setup:
 	@tests/setup
 
-# The shipped plugins as components. The binary embeds what it finds in $(SHIPPED).
+# The shipped plugins as components. The binary embeds what it finds in $(SHIPPED). What builds them is compiled with the
+# features that its libraries have in the binary, so that those are compiled once.
 guests:
-	$(CARGO) run --quiet -p cutwater-build -- --shipped
+	$(CARGO) build --quiet -p cutwater-build -p cutwater --bin cutwater-build
+	target/debug/cutwater-build --shipped
 
 build: setup guests
 	$(CARGO) build --quiet -p cutwater
