@@ -1,7 +1,9 @@
 //! Trials of one case: a world made anew for each attempt, the calls that a run would make in it, and looks at what came of
 //! them. It must not know how calls are made.
 //!
-//!     make the world → look → prepare → call, or a call that dies at point n → probe → go on or take back → look
+//! ```text
+//! make the world → look → prepare → call, or a call that dies at point n → probe → go on or take back → look
+//! ```
 
 mod action;
 mod check;
