@@ -1,8 +1,6 @@
 //! `cutwater plugin test` where it needs more than a test process has: device mapper, or minutes. It must not know how a
 //! trial is made.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
-
 use cutwater_lab::{Image, Lab, built_program, scratch};
 use cutwater_system::compiled_plugins;
 use std::path::Path;

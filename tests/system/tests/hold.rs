@@ -1,7 +1,7 @@
 //! Holds in the lab: snapshots of two volumes inside backup mode, proved by a server on the copies; and what becomes of a
 //! hold whose engine is killed, or whose session ends. Each test names the sabotage that turns it red.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test, which tells what it counted")]
 
 use cutwater_lab::{Image, Lab, Outcome, built_program, scratch};
 use cutwater_system::compiled_plugins;

@@ -3,7 +3,7 @@
 //! `make prove` runs the ignored ones, too: a kill at each event of the run, on its way forth and back.
 //! It must not know how a run recovers.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test, which tells what it counted")]
 
 use cutwater_lab::scratch;
 use cutwater_system::{MainJob, Struck};
