@@ -61,7 +61,7 @@ killed() { # NAME FAULTS
   instant=$(date +%s%N)
   [ "$status" = 137 ] || { echo "$1: nothing killed the engine, it left with $status"; cat "$OUT/err"; exit 94; }
   taken_over
-  if [ "$(cat "$OUT/exit")" = 7 ]; then
+  if grep -qE '^(5|7)$' "$OUT/exit"; then
     cutwater resume "$run" >"$OUT/resumed" 2>&1
     echo $? >"$OUT/exit"
   fi

@@ -38,7 +38,8 @@ killed() { # NAME FAULTS [FAULTS OF WHO RESUMES]
   run=$(newest_run)
   timeout 300 cutwater watch "$run" >"$folder/watch" 2>&1
   status=$?
-  if [ "$status" = 7 ]; then
+  # Nobody goes on with it: it waits (7), or stopped part-way (5).
+  if [ "$status" = 7 ] || [ "$status" = 5 ]; then
     cutwater resume "$run" ${3:+--fault $3} >"$folder/resumed" 2>&1
     status=$?
   fi
@@ -77,7 +78,7 @@ after_boot() { # NAME
   timeout 60 cutwater watch "$run" >"$OUT/$1/watch" 2>&1
   local status=$?
   # Before the outage the boot goes on, until a person is asked.
-  if [ "$status" = 7 ]; then
+  if [ "$status" = 7 ] || [ "$status" = 5 ]; then
     cutwater abort "$run" >"$OUT/$1/aborted" 2>&1
     status=$?
   fi
