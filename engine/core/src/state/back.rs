@@ -82,7 +82,7 @@ impl View<'_> {
         }
         let blocked = self.blocked_by_later();
         for step in (0..self.state.steps.len()).rev() {
-            if !concerned(step) || !self.idle(step) || blocked[step] {
+            if !concerned(step) || !self.idle(step) || blocked[step] || self.may_be_held(step) {
                 continue;
             }
             match self.status(step).clone() {
@@ -104,6 +104,12 @@ impl View<'_> {
                     | Status::PartWay
                     | Status::UndoFailed { .. }
             )
+    }
+
+    /// Whether a hold around the step could not be given back: what was done inside is taken back after it, never before.
+    fn may_be_held(&self, step: usize) -> bool {
+        let held = |&group: &usize| self.is_hold(group) && matches!(self.status(group), Status::Stuck { .. });
+        self.state.order.around(step).iter().any(held)
     }
 
     /// The steps that cannot be taken back yet: something that came after them, however far, is still to be.

@@ -83,7 +83,9 @@ impl World {
         if let Some(later) = shape.after(step).iter().find(|&later| self.takes_back(later)) {
             self.defect(step, format!("`{step}` was taken back before `{later}`"));
         }
-        if let Some(hold) = self.held.iter().next() {
+        // One that could not be given back does not keep up what has nothing to do with it.
+        let concerns = |hold: &&StepName| shape.around(step).contains(hold) || shape.after(step).contains(*hold);
+        if let Some(hold) = self.held.iter().find(concerns) {
             let words = format!("`{step}` was taken back while `{hold}` was held");
             self.defect(step, words);
         }
