@@ -84,7 +84,8 @@ impl World {
             self.defect(step, format!("`{step}` was taken back before `{later}`"));
         }
         // One that could not be given back does not keep up what has nothing to do with it.
-        let concerns = |hold: &&StepName| shape.around(step).contains(hold) || shape.after(step).contains(*hold);
+        let concerns =
+            |hold: &&StepName| shape.around(step).contains(hold) || shape.after(step).contains(*hold);
         if let Some(hold) = self.held.iter().find(concerns) {
             let words = format!("`{step}` was taken back while `{hold}` was held");
             self.defect(step, words);
