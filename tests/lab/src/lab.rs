@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 use rustix::fs::statvfs;
 
 use crate::group::Group;
+use crate::processor::Processor;
 use crate::{Disk, Image, Outcome, Running, place};
 
 const KERNEL: &str = "linux.uml";
@@ -119,13 +120,14 @@ impl Lab {
                 .stderr(log.try_clone().context("share the console log")?)
                 .stdout(log);
         }
-        let mut child = command.process_group(0).spawn().context(MISSING)?;
+        let processor = Processor::claim()?;
+        let mut child = processor.starting(|| command.process_group(0).spawn())?.context(MISSING)?;
         let group = Group::led_by(child.id())?;
         // Not the terminal itself: the kernel would change its settings from the background.
         if let Some(mut output) = child.stdout.take() {
             std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::stdout()));
         }
-        Ok(Running { child, group, share, console })
+        Ok(Running { child, group, share, console, _processor: processor })
     }
 
     /// Boots, runs the job and waits for power-off.
@@ -139,7 +141,7 @@ impl Lab {
         let mut command = self.command(&share)?;
         command.args(["con0=fd:0,fd:1", "LAB_SHELL=1"]);
         command.args(size_of_terminal());
-        command.status().context(MISSING)
+        Processor::claim()?.starting(|| command.status())?.context(MISSING)
     }
 
     fn prepare_share(&self, job: Option<&str>) -> Result<PathBuf> {

@@ -22,6 +22,7 @@ mod group;
 mod image;
 mod lab;
 mod place;
+mod processor;
 mod running;
 
 pub use disk::Disk;

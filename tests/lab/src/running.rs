@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::group::Group;
+use crate::processor::Processor;
 
 const STEP: Duration = Duration::from_millis(10);
 const FAREWELL: Duration = Duration::from_secs(30);
@@ -20,6 +21,7 @@ pub struct Running {
     pub(crate) group: Group,
     pub(crate) share: PathBuf,
     pub(crate) console: PathBuf,
+    pub(crate) _processor: Processor,
 }
 
 /// How a job ended, and the share with what it left there.
