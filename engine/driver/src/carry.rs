@@ -233,6 +233,7 @@ impl Engine {
             admitted,
             verb,
             timeout_ms: planned.timeout_ms,
+            at_change: None,
         };
         self.ports.runner.start(call, self.sender.clone());
     }

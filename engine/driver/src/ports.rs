@@ -8,6 +8,7 @@ use cutwater_core::grant::Grants;
 use cutwater_core::names::{RunId, Seq, StepName};
 use cutwater_core::partial::Partial;
 use serde_json::Value;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
@@ -143,6 +144,28 @@ pub struct Call {
     pub verb: Verb,
     /// Milliseconds after which it is told to stop.
     pub timeout_ms: Option<u64>,
+    /// A fault hook, asked before each change that the call makes.
+    pub at_change: Option<AtChange>,
+}
+
+/// Asked before each thing that a call changes outside its sandbox: a program that may change something, a block verb that
+/// writes, a file.
+#[derive(Clone)]
+pub struct AtChange(pub Arc<dyn Fn() -> Turn + Send + Sync>);
+
+impl std::fmt::Debug for AtChange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AtChange")
+    }
+}
+
+/// What becomes of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// It is made.
+    Go,
+    /// Sabotage: it is said to be made, and is not; of a bulk write one piece is left out.
+    Claim,
 }
 
 /// What to do.

@@ -43,7 +43,7 @@ fn is_mark(step: Option<&PlanStep>) -> bool {
 
 #[test]
 fn each_sabotage_is_noticed() {
-    let sabotages: [(&str, Sabotage, &str); 8] = [
+    let sabotages: [(&str, Sabotage, &str); 9] = [
         (
             "the mark not synced",
             (
@@ -64,6 +64,7 @@ fn each_sabotage_is_noticed() {
         ),
         ("an unknown retried blindly", (|what, _| what == What::Probe, Strike::Claimed), "in effect"),
         ("a hold not given back", (|what, _| what == What::Release, Strike::Claimed), "held"),
+        ("a hold given back late", (|what, _| what == What::Release, Strike::Late), "given back"),
         ("the guard not armed", (|what, _| what == What::Cover, Strike::Claimed), "without the guard"),
         ("an undo skipped", (|what, _| what == What::Undo, Strike::Claimed), "in effect"),
         (

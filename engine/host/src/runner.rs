@@ -16,7 +16,7 @@ use cutwater_core::answer::{Ending, Refusal};
 use cutwater_core::describe::Kind;
 use cutwater_core::effect::{Effect, Shown};
 use cutwater_core::grant::Grants;
-use cutwater_driver::ports::{Call, CallId, PreviewCall, Report, StepRunner, Verb};
+use cutwater_driver::ports::{AtChange, Call, CallId, PreviewCall, Report, StepRunner, Verb};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -118,6 +118,7 @@ struct Ask {
     admitted: Vec<Effect>,
     input: Value,
     deadline: Option<Duration>,
+    at_change: Option<AtChange>,
 }
 
 impl Shared {
@@ -160,7 +161,9 @@ impl Shared {
             folder,
             policy: self.ground.policy.clone(),
         };
-        (CallState::new(ask.id, ask.caller, rules, self.ground.clone(), stop, reports), context)
+        let mut state = CallState::new(ask.id, ask.caller, rules, self.ground.clone(), stop, reports);
+        state.at_change = ask.at_change;
+        (state, context)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::fault::Fault;
 use crate::ground::Ground;
 use crate::limits::Limits;
 use crate::used::Uses;
-use cutwater_driver::ports::{CallId, Report};
+use cutwater_driver::ports::{AtChange, CallId, Report, Turn};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -51,6 +51,8 @@ pub struct CallState {
     pub limits: Limits,
     /// Where reports go. Prefer [`CallState::used`] and the like.
     pub reports: Sender<Report>,
+    /// A fault hook; see [`CallState::claims`].
+    pub at_change: Option<AtChange>,
 }
 
 impl CallState {
@@ -65,7 +67,7 @@ impl CallState {
     ) -> Self {
         let uses = Uses::new(id, reports.clone(), Redactor::default());
         let (table, limits) = (ResourceTable::new(), Limits::default());
-        Self { id, caller, rules, ground, uses, stop, table, limits, reports }
+        Self { id, caller, rules, ground, uses, stop, table, limits, reports, at_change: None }
     }
 
     /// A guest calls `capability`; nothing of what it asks is looked at yet.
@@ -74,6 +76,11 @@ impl CallState {
             told(capability);
         }
         self
+    }
+
+    /// Asked before each change: whether a sabotage has it said to be made, and not made.
+    pub fn claims(&self) -> bool {
+        self.at_change.as_ref().is_some_and(|hook| (hook.0)() == Turn::Claim)
     }
 
     /// Journals a use: `{capability, …}`. Durable with the next durable event at the latest.

@@ -26,9 +26,21 @@ struct Engine {
 
 impl Engine {
     fn holding(limit_ms: u64, mounts: &[&Path]) -> Self {
+        Self::started_by(Command::new(env!("CARGO_BIN_EXE_cutwater-host-helper")), limit_ms, mounts)
+    }
+
+    /// In this control group, with all that it starts.
+    fn inside(group: &Group, mounts: &[&Path]) -> Self {
+        let mut command = Command::new("sh");
+        let enter = "echo $$ >\"$0/cgroup.procs\" && exec \"$@\"";
+        command.args(["-c", enter]).arg(&group.0).arg(env!("CARGO_BIN_EXE_cutwater-host-helper"));
+        Self::started_by(command, 60_000, mounts)
+    }
+
+    fn started_by(mut command: Command, limit_ms: u64, mounts: &[&Path]) -> Self {
         let folder = tempfile::tempdir_in("/run").unwrap();
         let listener = UnixListener::bind(folder.path().join("peer")).unwrap();
-        let mut process = Command::new(env!("CARGO_BIN_EXE_cutwater-host-helper"))
+        let mut process = command
             .arg("engine")
             .args([folder.path(), &folder.path().join("peer")])
             .arg(limit_ms.to_string())
@@ -104,6 +116,35 @@ impl Drop for Mounted {
     }
 }
 
+/// A control group of this test's own.
+struct Group(PathBuf);
+
+impl Group {
+    /// Below the first of these places that there is.
+    fn below(places: &[&str], name: &str) -> Self {
+        let place = places.iter().map(Path::new).find(|place| place.join("cgroup.procs").exists());
+        let place = place.expect("control groups");
+        // Groups of version 1 have each controller by themselves.
+        let _ = std::fs::write(place.join("cgroup.subtree_control"), "+memory");
+        let group = place.join(format!("cutwater-test-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&group).unwrap();
+        Self(group)
+    }
+
+    fn set(&self, name: &str, value: &str) {
+        std::fs::write(self.0.join(name), value).unwrap();
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let began = Instant::now();
+        while std::fs::remove_dir(&self.0).is_err() && began.elapsed() < PATIENCE {
+            std::thread::yield_now();
+        }
+    }
+}
+
 fn run(program: &str, args: &[&str]) {
     assert!(Command::new(program).args(args).status().unwrap().success(), "{program} {args:?}");
 }
@@ -138,6 +179,33 @@ fn a_killed_engine_s_file_systems_are_thawed_its_streams_shut_and_its_run_taken_
     assert_eq!(evidence[0]["given-back"][0], json!({"thaw": mounted.at, "was-frozen": true}));
     assert_eq!(evidence[0]["given-back"][1], json!({"hang-up": 1, "error": null}));
     assert_eq!(evidence[0]["ends-engine"], false);
+}
+
+/// Sabotage: the guard left in the engine's control group.
+#[test]
+fn a_guard_outlives_its_engine_s_control_group() {
+    let mounted = Mounted::new();
+    let group = Group::below(&["/sys/fs/cgroup/unified", "/sys/fs/cgroup"], "killed");
+    let mut engine = Engine::inside(&group, &[&mounted.at]);
+    group.set("cgroup.kill", "1");
+    std::fs::write(mounted.at.join("written"), "again").unwrap();
+    hung_up(&mut engine);
+    assert_eq!(engine.taken_over(), "resume r1 --take-over");
+}
+
+/// Sabotage: a guard that the kernel takes for the fatter one, or that needs memory to let go.
+#[test]
+fn an_engine_that_runs_out_of_memory_is_what_dies_of_it() {
+    let mounted = Mounted::new();
+    let group = Group::below(&["/sys/fs/cgroup/memory", "/sys/fs/cgroup"], "fat");
+    let limit = ["memory.max", "memory.limit_in_bytes"].into_iter().find(|name| group.0.join(name).exists());
+    group.set(limit.expect("a limit of memory"), "64M");
+    let mut engine = Engine::inside(&group, &[&mounted.at]);
+    writeln!(engine.tell, "eat").unwrap();
+    std::fs::write(mounted.at.join("written"), "again").unwrap();
+    hung_up(&mut engine);
+    assert_eq!(engine.taken_over(), "resume r1 --take-over");
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&engine.process.wait().unwrap()), Some(9));
 }
 
 #[test]

@@ -139,8 +139,11 @@ impl Action for ServeCopy {
     fn apply(ctx: &Context<'_>, input: &Input, _: Option<Value>) -> Answer<Output> {
         let copied = input.copied();
         copied.must_be_plain()?;
-        if !copied.is_ours(ctx)? {
-            copied.must_stand_alone(ctx)?;
+        match copied.is_ours(ctx)? {
+            false => copied.must_stand_alone(ctx)?,
+            // Its own server is the answer.
+            true if serves(ctx, input) => return Ok(Done::Changed(input.output())),
+            true => {}
         }
         copied.stand_alone(ctx)?;
         let started = ctx.host().run(&input.start(&ctx.mark))?;
@@ -175,6 +178,11 @@ impl Action for ServeCopy {
             false => Ok(Done::Unchanged(())),
         }
     }
+}
+
+/// Whether the server that answers on the copy's socket is that of this copy.
+fn serves(ctx: &Context<'_>, input: &Input) -> bool {
+    directory(ctx, input).is_ok_and(|directory| directory == input.data.as_str())
 }
 
 fn directory(ctx: &Context<'_>, input: &Input) -> Result<String, Trouble> {

@@ -18,7 +18,8 @@ pub struct Cases {
 }
 
 /// One step in one world. In `with`, `grants` and `policy`, `${NAME}` stands for what the setup printed as `NAME=VALUE`, and
-/// `${SCRATCH}` for the case's folder (in `policy` only that).
+/// `${SCRATCH}` for the case's folder (in `policy` only that). A text that is nothing but `${NAME:json}` stands for the value
+/// that was printed there as JSON.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Case {

@@ -91,7 +91,9 @@ impl World {
     /// The value with `${NAME}` filled in, in every text.
     pub fn fill(&self, value: &Value) -> Value {
         match value {
-            Value::String(text) => Value::String(self.fill_text(text)),
+            Value::String(text) => {
+                self.json(text).unwrap_or_else(|| Value::String(self.fill_text(text)))
+            }
             Value::Array(list) => list.iter().map(|value| self.fill(value)).collect(),
             Value::Object(map) => {
                 Value::Object(map.iter().map(|(key, value)| (key.clone(), self.fill(value))).collect())
@@ -102,6 +104,12 @@ impl World {
 
     fn kept(&self) -> PathBuf {
         self.place.join("kept")
+    }
+
+    /// What stands for a text that is nothing but `${NAME:json}`.
+    fn json(&self, text: &str) -> Option<Value> {
+        let name = text.strip_prefix("${")?.strip_suffix(":json}")?;
+        serde_json::from_str(self.given.get(name)?).ok()
     }
 
     fn fill_text(&self, text: &str) -> String {
@@ -145,4 +153,20 @@ fn text(path: &Path) -> io::Result<String> {
 fn last(text: &str) -> Vec<String> {
     let lines: Vec<&str> = text.lines().collect();
     lines.iter().skip(lines.len().saturating_sub(5)).map(|line| format!("  {line}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_name_stands_for_text_or_alone_for_json() {
+        let mut world = World::below(Path::new("/x"));
+        world.given.insert("BASE".to_owned(), r#"{"written":7}"#.to_owned());
+        world.given.insert("DEV".to_owned(), "/dev/a".to_owned());
+        let with = json!({ "to": "${DEV}", "log": "${SCRATCH}/log", "base": "${BASE:json}" });
+        let filled = json!({ "to": "/dev/a", "log": "/x/world/log", "base": { "written": 7 } });
+        assert_eq!(world.fill(&with), filled);
+    }
 }

@@ -97,6 +97,7 @@ impl Bench {
             admitted: shows.to_vec(),
             verb: Verb::Apply { checkpoint: None },
             timeout_ms: None,
+            at_change: None,
         }
     }
 

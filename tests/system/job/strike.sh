@@ -22,10 +22,9 @@ run_until() { # NAME PATTERN SIGNAL
   [ -s "$folder/struck" ] || { echo "$1: the run never came to $2"; cat "$folder/err"; return 1; }
 }
 
-# Starts a run that a fault kills, and waits for its end: where something is down the guard goes on with it, else a person
-# does, whose engine may be struck, too.
-killed() { # NAME FAULTS [FAULTS OF WHO RESUMES]
-  local folder=$OUT/$1 events=/run/$1.jsonl status instant
+# Makes a run that faults strike: $status is that of its engine, $instant when it ended.
+run_with() { # NAME FAULTS
+  local folder=$OUT/$1 events=/run/$1.jsonl
   mkdir -p "$folder"
   : >"$events"
   approve_when_asked "$events" &
@@ -34,8 +33,15 @@ killed() { # NAME FAULTS [FAULTS OF WHO RESUMES]
   cutwater run "$workflow" "${inputs[@]}" --json $(printf -- '--fault %s ' $2) >"$events" 2>"$folder/err"
   status=$?
   instant=$(date +%s%N)
-  [ "$status" = 137 ] || { echo "$1: nothing killed the engine, it left with $status"; cat "$folder/err"; exit 94; }
   run=$(newest_run)
+}
+
+# A run that a fault kills, and its end: where something is down the guard goes on with it, else a person does, whose
+# engine may be struck, too.
+killed() { # NAME FAULTS [FAULTS OF WHO RESUMES]
+  local folder=$OUT/$1
+  run_with "$1" "$2"
+  [ "$status" = 137 ] || { echo "$1: nothing killed the engine, it left with $status"; cat "$folder/err"; exit 94; }
   timeout 300 cutwater watch "$run" >"$folder/watch" 2>&1
   status=$?
   # Nobody goes on with it: it waits (7), or stopped part-way (5).
@@ -45,6 +51,14 @@ killed() { # NAME FAULTS [FAULTS OF WHO RESUMES]
   fi
   kill "$approver" 2>/dev/null
   echo "$status" >"$folder/status"
+  aftermath "$1" "$instant"
+}
+
+# A run with a sabotage in it, which ends by itself.
+sabotaged() { # NAME FAULTS
+  run_with "$@"
+  kill "$approver" 2>/dev/null
+  echo "$status" >"$OUT/$1/status"
   aftermath "$1" "$instant"
 }
 

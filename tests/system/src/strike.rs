@@ -87,6 +87,15 @@ impl MainJob {
         strikes.iter().map(|(name, ..)| self.struck(name)).collect()
     }
 
+    /// Boots once, and for each (name, faults) makes a move that the faults do not kill. All but the last must end where
+    /// they began.
+    pub fn sabotaged(&self, sabotages: &[(&str, &str)]) -> Result<Vec<Struck>> {
+        let lines: String =
+            sabotages.iter().map(|(name, faults)| format!("sabotaged {name} '{faults}'\n")).collect();
+        self.finished(&format!("{LIGHT_LOAD}{BEGIN}{lines}stop_load"), sabotages.len())?;
+        sabotages.iter().map(|(name, _)| self.struck(name)).collect()
+    }
+
     fn finished(&self, job: &str, moves: usize) -> Result<()> {
         let at_most = A_STRIKE * u32::try_from(moves).unwrap_or(u32::MAX);
         let outcome = self.lab.run(job, at_most)?;

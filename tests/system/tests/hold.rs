@@ -172,32 +172,31 @@ const LAST: [&str; 5] = ["stop", "off-data", "off-wal", "drop-data", "drop-wal"]
 /// How many runs one machine makes.
 const RUNS: usize = 8;
 
-/// Kills engines at these events, each in a run of its own; whichever way it ends, nothing stays.
-fn nothing_stays(name: &str, events: &[String], faults: &str, exits: &[i64]) {
-    for few in events.chunks(RUNS) {
-        let mut job = "allow_faults\nstart_load || exit 90\n".to_owned();
-        for event in few {
-            let _ = writeln!(job, "killed {} '{faults} killed-after@{event}'", event.replace(':', "-"));
-        }
-        job.push_str("stop_load");
-        let outcome = run(name, &job);
-        for event in few {
-            let read = |file: &str| read(&outcome, &format!("{}/{file}", event.replace(':', "-")));
-            for file in ["left", "mounts", "servers"] {
-                assert_eq!(read(file), "", "{event}: {file}:\n{}", outcome.log());
-            }
-            let exit: i64 = read("exit").parse().unwrap();
-            assert!(exits.contains(&exit), "{event}: left with {exit}\n{}", outcome.log());
-            assert_eq!(read("sessions"), "0", "{event}: a session of the run is left in the server");
-            let (witness, show): (Value, Value) = (
-                serde_json::from_str(&read("witness.json")).unwrap(),
-                serde_json::from_str(&read("show.json")).unwrap(),
-            );
-            assert_eq!(witness["lost"], serde_json::json!([]), "{event}");
-            assert_eq!(show["outcome"], if exit == 0 { "done" } else { "undone" }, "{event}: {show}");
-        }
-        println!("{} kills: {}", few.len(), few.join(" "));
+/// Kills engines at a machine's share of these events, each in a run of its own; whichever way it ends, nothing stays.
+fn nothing_stays(events: &[String], machine: usize, faults: &str, exits: &[i64]) {
+    let few = events.chunks(RUNS).nth(machine - 1).unwrap();
+    let mut job = "allow_faults\nstart_load || exit 90\n".to_owned();
+    for event in few {
+        let _ = writeln!(job, "killed {} '{faults} killed-after@{event}'", event.replace(':', "-"));
     }
+    job.push_str("stop_load");
+    let outcome = run("hold-each", &job);
+    for event in few {
+        let read = |file: &str| read(&outcome, &format!("{}/{file}", event.replace(':', "-")));
+        for file in ["left", "mounts", "servers"] {
+            assert_eq!(read(file), "", "{event}: {file}:\n{}", outcome.log());
+        }
+        let exit: i64 = read("exit").parse().unwrap();
+        assert!(exits.contains(&exit), "{event}: left with {exit}\n{}", outcome.log());
+        assert_eq!(read("sessions"), "0", "{event}: a session of the run is left in the server");
+        let (witness, show): (Value, Value) = (
+            serde_json::from_str(&read("witness.json")).unwrap(),
+            serde_json::from_str(&read("show.json")).unwrap(),
+        );
+        assert_eq!(witness["lost"], serde_json::json!([]), "{event}");
+        assert_eq!(show["outcome"], if exit == 0 { "done" } else { "undone" }, "{event}: {show}");
+    }
+    println!("{} kills: {}", few.len(), few.join(" "));
 }
 
 /// An event of each step.
@@ -205,22 +204,45 @@ fn of_each(event: &str, steps: &[&str]) -> Vec<String> {
     steps.iter().map(|step| format!("{event}:{step}")).collect()
 }
 
-#[test]
-#[ignore = "exhaustive: make prove runs it"]
-fn a_kill_at_any_event_of_the_hold_workflow_leaves_nothing() {
+fn on_the_way_forth() -> Vec<String> {
     let held = ["created", "armed", "hold-confirmed:backup", "releasing:backup", "answered-release:backup"];
     let held = held.map(str::to_owned).to_vec();
     let steps = [&STEPS[..], &["sound"], &LAST].concat();
-    let events = [held, of_each("intended", &steps), of_each("answered", &steps)].concat();
-    nothing_stays("hold-each", &events, "", &[0, 4]);
+    [held, of_each("intended", &steps), of_each("answered", &steps)].concat()
+}
+
+fn on_the_way_back() -> Vec<String> {
+    let turned = vec!["turned-back".to_owned()];
+    [turned, of_each("intended-undo", &TAKEN_BACK), of_each("answered-undo", &TAKEN_BACK)].concat()
+}
+
+fn kills(machine: usize) {
+    nothing_stays(&on_the_way_forth(), machine, "", &[0, 4]);
 }
 
 /// The last step is refused, and the engine dies on its way back.
+fn kills_on_the_way_back(machine: usize) {
+    nothing_stays(&on_the_way_back(), machine, "refused@apply:sound", &[4]);
+}
+
+/// A test for each machine: `make prove` runs two at once, and remembers each by itself.
+macro_rules! machines {
+    ($($strikes:ident: $($name:ident $machine:literal)*;)*) => {$($(
+        #[test]
+        #[ignore = "exhaustive: make prove runs it"]
+        fn $name() {
+            $strikes($machine);
+        }
+    )*)*};
+}
+
+machines! {
+    kills: forth_1 1 forth_2 2 forth_3 3 forth_4 4 forth_5 5;
+    kills_on_the_way_back: back_1 1 back_2 2;
+}
+
 #[test]
-#[ignore = "exhaustive: make prove runs it"]
-fn a_kill_at_any_event_of_the_hold_workflow_s_way_back_leaves_nothing() {
-    let turned = vec!["turned-back".to_owned()];
-    let (began, ended) = (of_each("intended-undo", &TAKEN_BACK), of_each("answered-undo", &TAKEN_BACK));
-    let events = [turned, began, ended].concat();
-    nothing_stays("hold-undo", &events, "refused@apply:sound", &[4]);
+fn every_event_has_its_machine() {
+    let machines = [on_the_way_forth(), on_the_way_back()].map(|events| events.len().div_ceil(RUNS));
+    assert_eq!(machines, [5, 2]);
 }

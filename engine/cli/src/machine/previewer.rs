@@ -47,6 +47,7 @@ impl Previewer for Real {
                 admitted: Vec::new(),
                 verb: Verb::Apply { checkpoint: None },
                 timeout_ms: step.timeout_ms,
+                at_change: None,
             },
             reports,
         );

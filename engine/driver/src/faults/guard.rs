@@ -13,6 +13,9 @@ pub(super) struct Hooked {
 
 impl Guard for Hooked {
     fn arm(&self, run: &RunId) -> Result<u32, GuardError> {
+        if let Some(Strike::Refused { .. }) = self.life.strikes(What::Arm, None) {
+            return Err(GuardError("refused".into()));
+        }
         // A guard that is armed anew is another one.
         *held(&self.life.guard_dead) = false;
         self.inner.arm(run)

@@ -21,10 +21,14 @@ pub enum What {
     Preview,
     /// A person is asked.
     Ask,
+    /// The guard is to stand.
+    Arm,
     /// The guard is told what to watch.
     Cover,
     /// The run takes its locks.
     Lock,
+    /// A call is about to change something outside its sandbox.
+    Change,
     /// Events come to the journal in one append; the name is that of the first (see [`What::append`]).
     Append(&'static str),
 }
@@ -198,8 +202,10 @@ impl fmt::Display for What {
             Self::Intact => "look at the hold",
             Self::Preview => "last look",
             Self::Ask => "question",
+            Self::Arm => "guard's start",
             Self::Cover => "guard",
             Self::Lock => "locks",
+            Self::Change => "change",
             Self::Append(name) => name,
         })
     }

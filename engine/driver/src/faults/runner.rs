@@ -2,7 +2,7 @@
 //! twice, or its answer is changed on the way.
 
 use super::{Death, Life, Strike, What, held};
-use crate::ports::{Call, CallId, Outcome, PreviewCall, Report, StepRunner, Verb};
+use crate::ports::{AtChange, Call, CallId, Outcome, PreviewCall, Report, StepRunner, Turn, Verb};
 use cutwater_core::answer::{Answer, Ending, Failure, Probed, Refusal};
 use cutwater_core::effect::{Effect, Shown};
 use cutwater_core::names::StepName;
@@ -18,8 +18,15 @@ pub(super) struct Hooked {
     holds: Mutex<HashMap<CallId, (StepName, Sender<Report>)>>,
     /// Calls that answer nothing until they are told to stop, and what they answer then.
     hanging: Mutex<HashMap<CallId, (Sender<Report>, Answer)>>,
-    /// A call that was answered, and is made when the next one begins.
-    late: Mutex<Option<Call>>,
+    /// What was answered, and is done when the next call begins.
+    late: Mutex<Option<Late>>,
+}
+
+enum Late {
+    /// Made just before the next one.
+    Call(Box<Call>),
+    /// Begun just after the next one.
+    Release(CallId, Ending),
 }
 
 impl Hooked {
@@ -54,6 +61,19 @@ impl Hooked {
         }));
     }
 
+    /// Where a change of this call goes by the script.
+    fn at_change(&self, step: &StepName) -> AtChange {
+        let (life, step) = (Arc::clone(&self.life), step.clone());
+        AtChange(Arc::new(move || match life.strikes(What::Change, Some(&step)) {
+            Some(Strike::KilledBefore) => {
+                life.end(Death::Killed);
+                Turn::Claim
+            }
+            Some(Strike::Claimed) => Turn::Claim,
+            _ => Turn::Go,
+        }))
+    }
+
     fn part_way(&self, call: Call, reports: Sender<Report>, again: Option<bool>) {
         // Told to stop as soon as it begins: what a plugin does then is what it does at any limit.
         let call = Call { timeout_ms: Some(0), ..call };
@@ -68,17 +88,9 @@ impl Hooked {
             }))
         });
     }
-}
 
-impl StepRunner for Hooked {
-    fn start(&self, call: Call, reports: Sender<Report>) {
-        if self.life.is_over() {
-            return;
-        }
-        if let Some(late) = held(&self.late).take() {
-            // Nobody waits for its end any more.
-            self.inner.start(late, channel().0);
-        }
+    /// Makes the call, or what strikes in its place.
+    fn begin(&self, call: Call, reports: Sender<Report>) {
         let what = match call.verb {
             Verb::Apply { .. } | Verb::Take => What::Apply,
             Verb::Probe(_) => What::Probe,
@@ -133,7 +145,7 @@ impl StepRunner for Hooked {
             Some(Strike::Claimed) if what == What::Probe => done(Outcome::Probed(Probed::NotApplied)),
             Some(Strike::Claimed) if !takes => done(Outcome::Answer(claimed())),
             Some(Strike::Late) if what == What::Apply && !takes => {
-                *held(&self.late) = Some(call);
+                *held(&self.late) = Some(Late::Call(Box::new(call)));
                 done(Outcome::Answer(claimed()));
             }
             Some(Strike::GuardDies) => {
@@ -142,6 +154,23 @@ impl StepRunner for Hooked {
             }
             Some(Strike::GuardActs) => self.life.end(Death::TakenOver),
             _ => self.inner.start(call, reports),
+        }
+    }
+}
+
+impl StepRunner for Hooked {
+    fn start(&self, call: Call, reports: Sender<Report>) {
+        if self.life.is_over() {
+            return;
+        }
+        let late = held(&self.late).take();
+        if let Some(Late::Call(late)) = &late {
+            // Nobody waits for its end any more.
+            self.inner.start((**late).clone(), channel().0);
+        }
+        self.begin(Call { at_change: Some(self.at_change(&call.step)), ..call }, reports);
+        if let Some(Late::Release(hold, how)) = late {
+            self.inner.release(hold, how);
         }
     }
 
@@ -179,6 +208,10 @@ impl StepRunner for Hooked {
             Some(Strike::Refused { again }) => answer(Answer::Refused(refused(again))),
             Some(Strike::LostBefore | Strike::LostPartWay) => answer(lost()),
             Some(Strike::Claimed) => answer(claimed()),
+            Some(Strike::Late) => {
+                answer(claimed());
+                *held(&self.late) = Some(Late::Release(hold, how));
+            }
             // The answer that counts is the first; the one that follows is late.
             Some(Strike::LostAfter) => {
                 answer(lost());

@@ -33,7 +33,7 @@ const STRIKES: [(&str, Strike); 24] = [
 ];
 
 /// The calls by name.
-const CALLS: [(&str, What); 9] = [
+const CALLS: [(&str, What); 11] = [
     ("apply", What::Apply),
     ("probe", What::Probe),
     ("undo", What::Undo),
@@ -41,8 +41,10 @@ const CALLS: [(&str, What); 9] = [
     ("intact", What::Intact),
     ("preview", What::Preview),
     ("ask", What::Ask),
+    ("arm", What::Arm),
     ("cover", What::Cover),
     ("lock", What::Lock),
+    ("change", What::Change),
 ];
 
 /// What was typed is no fault.

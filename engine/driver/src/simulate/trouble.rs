@@ -153,8 +153,9 @@ pub(super) fn at(point: &Point, shape: &Shape) -> Vec<Trouble> {
             strikes.push((before, Strike::KilledBefore));
             strikes.push((after, Strike::KilledAfter));
         }
+        What::Arm => strikes.push((Column::Guard, Strike::Refused { again: false })),
         // Only a sabotage strikes here.
-        What::Cover | What::Lock => {}
+        What::Cover | What::Lock | What::Change => {}
     }
     let once = |(column, strike)| Trouble {
         column,

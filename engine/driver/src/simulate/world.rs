@@ -144,6 +144,11 @@ impl World {
                 self.defect(step, format!("`{step}` began before `{}` was done", needed.name));
             }
         }
+        let needs = |hold: &&StepName| planned.needs.contains(hold);
+        if let Some(hold) = self.held.iter().find(needs).filter(|_| !planned.finally) {
+            let words = format!("`{step}` began before `{hold}`, which comes before it, was given back");
+            self.defect(step, words);
+        }
         if let Some(hold) = planned.within.as_ref().filter(|group| shape.is_hold(group))
             && !self.held.contains(hold)
         {

@@ -68,7 +68,8 @@ impl Script for Chance {
                 let (_, after) = self.dies.filter(|(n, _)| *n == *appends)?;
                 Some(if after { Strike::KilledAfter } else { Strike::KilledBefore })
             }
-            What::Probe | What::Preview | What::Ask | What::Cover | What::Lock => None,
+            What::Probe | What::Preview | What::Ask => None,
+            What::Arm | What::Cover | What::Lock | What::Change => None,
         }
     }
 }

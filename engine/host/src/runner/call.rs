@@ -91,6 +91,7 @@ fn open(
         grants: call.grants,
         input: call.input,
         deadline: call.timeout_ms.map(Duration::from_millis),
+        at_change: call.at_change,
     };
     let (state, context) = shared.state(ask, flags.stop.clone(), reports);
     let instance = Instance::open(&shared.runtime, loaded, state, COMPUTING, flags.kill.clone())

@@ -66,6 +66,7 @@ fn show(
         admitted: Vec::new(),
         input: call.input.value.clone(),
         deadline: Some(shared.settings.preview),
+        at_change: None,
     };
     let (state, context) = shared.state(ask, flags.stop.clone(), reports);
     let shown =

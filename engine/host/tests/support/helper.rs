@@ -59,7 +59,7 @@ fn waiting(traces: &[&str]) -> ExitCode {
 }
 
 /// Covers the step `pause` for `limit` ms, with a stream to `socket` and frozen `mounts`, says `held`, and then does
-/// as it is told on standard input: `release`, `disarm`, or nothing.
+/// as it is told on standard input: `release`, `disarm`, `eat` (memory), or nothing.
 fn engine(folder: &Path, socket: &str, limit: &str, mounts: &[&str]) -> ExitCode {
     let me = std::env::current_exe().unwrap();
     let record = folder.join("taken-over");
@@ -99,6 +99,13 @@ fn engine(folder: &Path, socket: &str, limit: &str, mounts: &[&str]) -> ExitCode
                 }
                 guard.uncover(&step);
                 println!("released");
+            }
+            // More than any machine has.
+            "eat" => {
+                let mut eaten: Vec<Vec<u8>> = Vec::new();
+                loop {
+                    eaten.push(vec![1; 1 << 20]);
+                }
             }
             "disarm" => {
                 guard.disarm();

@@ -129,6 +129,7 @@ impl Performance<'_> {
             admitted,
             verb,
             timeout_ms: None,
+            at_change: None,
         };
         self.stand.runner.start(call, reports);
         Ok((id, inbox))

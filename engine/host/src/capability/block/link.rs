@@ -51,7 +51,7 @@ impl block::Host for CallState {
             let snapshot = request.store.as_deref().map(|store| snapshot_of(store, self));
             let paths: Vec<&str> = [a.as_str(), b.as_str()].into_iter().chain(snapshot.as_deref()).collect();
             self.reading("compare", &paths, asked)?;
-            self.watched("compare", json!({ "a": a, "b": b }), |watch| verbs::compare(&request, watch))
+            self.watched("compare", json!({ "a": a, "b": b }), false, |watch| verbs::compare(&request, watch))
         }))
     }
 
@@ -125,7 +125,7 @@ impl CallState {
                 return Err(self.denied_block(verb, denied, asked).into());
             }
         }
-        self.watched(verb, shown, does)
+        self.watched(verb, shown, self.claims(), does)
     }
 
     /// Journals start and end around a bulk verb.
@@ -133,6 +133,7 @@ impl CallState {
         &self,
         verb: &str,
         asked: Value,
+        loses_a_piece: bool,
         does: impl FnOnce(Watch<'_>) -> Result<T, BlockError>,
     ) -> Result<String, Told> {
         self.used(json!({ "capability": "block", "verb": verb, "phase": "start", "request": asked }));
@@ -143,7 +144,7 @@ impl CallState {
             }
         };
         let stop = &self.stop;
-        let done = does(Watch { stop: &|| stop.load(Ordering::Relaxed), progress: &progress });
+        let done = does(Watch { stop: &|| stop.load(Ordering::Relaxed), progress: &progress, loses_a_piece });
         let mut end = json!({ "capability": "block", "verb": verb, "phase": "end" });
         match &done {
             Ok(result) => end["result"] = serde_json::to_value(result).unwrap_or_default(),

@@ -39,7 +39,7 @@ fn noise(seed: u64, len: usize) -> Vec<u8> {
 }
 
 fn quiet() -> Watch<'static> {
-    Watch { stop: &|| false, progress: &|_, _| {} }
+    Watch { stop: &|| false, progress: &|_, _| {}, loses_a_piece: false }
 }
 
 fn request<T: serde::de::DeserializeOwned>(value: Value) -> T {
@@ -166,7 +166,8 @@ fn a_stopped_copy_says_where_to_go_on_and_what_lies_before_is_there() {
     let a = folder.file("a", &source);
     let b = folder.file("b", &vec![0; 24 * MIB]);
     let asked = AtomicU64::new(0);
-    let watch = Watch { stop: &|| asked.fetch_add(1, Ordering::Relaxed) >= 4, progress: &|_, _| {} };
+    let stop = || asked.fetch_add(1, Ordering::Relaxed) >= 4;
+    let watch = Watch { stop: &stop, progress: &|_, _| {}, loses_a_piece: false };
     let stopped = verbs::copy(&request::<Copy>(json!({ "from": a, "to": b })), watch).unwrap();
     let next = stopped.next.unwrap() as usize;
     assert_eq!(next, 8 * MIB);
@@ -187,6 +188,7 @@ fn a_rate_is_kept_and_told_of() {
             assert_eq!(total, 8 * MIB as u64);
             assert!(last.swap(done, Ordering::Relaxed) < done);
         },
+        loses_a_piece: false,
     };
     let began = Instant::now();
     let limited = json!({ "from": a, "to": b, "at-most": "16MiB/s" });

@@ -22,6 +22,8 @@ pub struct Watch<'a> {
     pub stop: &'a (dyn Fn() -> bool + Sync),
     /// Bytes done of bytes in all.
     pub progress: &'a (dyn Fn(u64, u64) + Sync),
+    /// Sabotage: the first piece is told as moved, and is not.
+    pub loses_a_piece: bool,
 }
 
 /// How to move.
@@ -96,8 +98,9 @@ fn write_behind(
             return Ok(moved);
         }
         let bytes = buffer.head(range.length as usize);
-        let punched = meter.pace.skip_zeroes && is_zero(bytes) && to.punch(range.offset, range.length)?;
-        if !punched {
+        let lost = meter.watch.loses_a_piece && moved.bytes == 0;
+        let punched = !lost && meter.pace.skip_zeroes && is_zero(bytes) && to.punch(range.offset, range.length)?;
+        if !punched && !lost {
             to.write_all(bytes, range.offset)?;
             moved.written += range.length;
         }
