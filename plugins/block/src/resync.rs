@@ -2,7 +2,7 @@
 //! snapshot's exception store lists as changed. It must not know how the store is read.
 
 use crate::base::{Base, as_left, stop};
-use crate::sync::{discard, path};
+use crate::sync::{discard, is_erased, path};
 use cutwater_sdk::host::ResyncRequest;
 use cutwater_sdk::{
     Action, Answer, Bytes, Context, Deserialize, Device, Done, Effect, Failure, Host, JsonSchema, Maybe,
@@ -141,7 +141,13 @@ impl Action for Resync {
         let request = input.request((slack > 0).then_some(slack))?;
         let listed =
             ctx.host().changed(request.store.known()?, Some(0)).map_err(|fault| stop(fault, None))?;
-        let to = input.base.known()?.to.clone();
+        let (base, target) = (input.base.known()?, &input.to.known()?.0);
+        // Said before anything is saved: what somebody else wrote is not this step's to discard.
+        if slack == 0 && !as_left(ctx, target, base)? {
+            let message = format!("{target} was written, or is another one, since its copy ended");
+            return Err(Refusal::new("base-moved", message).into());
+        }
+        let to = base.to.clone();
         // The origin is at rest, so this attempt writes no more than what is listed now.
         let mut begun = Begun { slack: slack + listed.bytes.div_ceil(512), to, done: None };
         ctx.host().save(&json!(begun))?;
@@ -165,8 +171,11 @@ impl Action for Resync {
     fn probe(ctx: &Context<'_>, input: &Input, story: &Story) -> Result<Probed<Output>, Stop> {
         let Some(begun) = story.checkpoint::<Begun>() else { return Ok(Probed::NotApplied) };
         let Some(done) = begun.done else { return Ok(Probed::PartWay(story.checkpoint.clone())) };
-        Ok(match as_left(ctx, &input.to.known()?.0, done.base.known()?)? {
+        let to = &input.to.known()?.0;
+        Ok(match as_left(ctx, to, done.base.known()?)? {
             true => Probed::Applied(done),
+            // It was taken back.
+            false if is_erased(ctx, to)? => Probed::NotApplied,
             false => Probed::CannotTell("the target was written since the resync ended".to_owned()),
         })
     }

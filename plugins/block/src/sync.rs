@@ -169,7 +169,7 @@ impl Action for Sync {
         Ok(match as_left(ctx, to, done.base.known()?)? {
             true => Probed::Applied(done),
             // The copy was taken back.
-            false if ctx.host().facts(to)?.signature.is_none() && is_erased(ctx, to)? => Probed::NotApplied,
+            false if is_erased(ctx, to)? => Probed::NotApplied,
             false => Probed::CannotTell("the target was written since the copy ended".to_owned()),
         })
     }
@@ -192,9 +192,10 @@ impl Action for Sync {
     }
 }
 
-/// Whether the head is as [`discard`] leaves it.
-fn is_erased(ctx: &Context<'_>, to: &str) -> Result<bool, Stop> {
-    Ok(ctx.host().read_block(to, 0, HEAD as u32)?.iter().all(|&byte| byte == 0))
+/// Whether the target is as [`discard`] leaves it: nothing is recognised on it, and its head is empty.
+pub(crate) fn is_erased(ctx: &Context<'_>, to: &str) -> Result<bool, Stop> {
+    let nothing = ctx.host().facts(to)?.signature.is_none();
+    Ok(nothing && ctx.host().read_block(to, 0, HEAD as u32)?.iter().all(|&byte| byte == 0))
 }
 
 /// Erases a copy's target, if the run wrote to it and it is still the same device.

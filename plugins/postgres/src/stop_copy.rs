@@ -49,14 +49,20 @@ impl Action for StopCopy {
     }
 
     fn apply(ctx: &Context<'_>, input: &Input, _: Option<Value>) -> Answer<Output> {
-        match serve_copy::stop(ctx, &input.copied())? {
+        let copied = input.copied();
+        let ours = copied.is_ours(ctx)?;
+        serve_copy::stop(ctx, &copied)?;
+        match ours {
             true => Ok(Done::Changed(Output {})),
             false => Ok(Done::Unchanged(Output {})),
         }
     }
 
     /// Ending what has ended already does nothing.
-    fn probe(_: &Context<'_>, _: &Input, _: &Story) -> Result<Probed<Output>, Stop> {
-        Ok(Probed::NotApplied)
+    fn probe(ctx: &Context<'_>, input: &Input, _: &Story) -> Result<Probed<Output>, Stop> {
+        Ok(match input.copied().is_ours(ctx)? {
+            true => Probed::PartWay(None),
+            false => Probed::NotApplied,
+        })
     }
 }

@@ -81,7 +81,15 @@ impl Service {
                 match told.status {
                     Some(0) => Ok(State::Running),
                     Some(1..=3) => Ok(State::Stopped),
-                    _ => Err(Refusal::new("no-status", told.words())),
+                    _ => {
+                        let message = format!(
+                            "the status of `{}` cannot be told ({}); the program that the policy declares must leave with 0 \
+                             while it runs and with 3 while it does not, also where its data is not there",
+                            self.name,
+                            told.words()
+                        );
+                        Err(Refusal::new("no-status", message))
+                    }
                 }
             }
         }

@@ -91,9 +91,7 @@ impl World {
     /// The value with `${NAME}` filled in, in every text.
     pub fn fill(&self, value: &Value) -> Value {
         match value {
-            Value::String(text) => {
-                self.json(text).unwrap_or_else(|| Value::String(self.fill_text(text)))
-            }
+            Value::String(text) => self.json(text).unwrap_or_else(|| Value::String(self.fill_text(text))),
             Value::Array(list) => list.iter().map(|value| self.fill(value)).collect(),
             Value::Object(map) => {
                 Value::Object(map.iter().map(|(key, value)| (key.clone(), self.fill(value))).collect())

@@ -24,7 +24,7 @@ background_load() {
   local client
   trap '[ -z "${client-}" ] || kill "$client"; exit' TERM
   while :; do
-    as_postgres pgbench -n -c 2 -T 600 -R "${PGBENCH_RATE:-40}" >/dev/null 2>&1 </dev/null &
+    as_postgres pgbench -n -c 2 -T 600 -R 40 >/dev/null 2>&1 </dev/null &
     client=$!
     wait "$client"
     sleep 0.2
@@ -32,8 +32,7 @@ background_load() {
 }
 
 mkdir -p "$out/acks" && rm -f "$out/stop-witness"
-/run/bin/cutwater-witness run --acks "$out/acks" --dsn "$dsn" --clients "${WITNESS_CLIENTS:-4}" --pause "${WITNESS_PAUSE:-0}" \
-  --stop-file "$out/stop-witness" </dev/null &
+/run/bin/cutwater-witness run --acks "$out/acks" --dsn "$dsn" --clients 4 --stop-file "$out/stop-witness" </dev/null &
 witness=$!
 background_load &
 load=$!

@@ -39,12 +39,13 @@ CONF
 make_service() {
   cat >"/etc/cutwater-lab/services/$unit" <<CONF
 #!/bin/sh
-# start, stop or status of one PostgreSQL cluster; status is 0 while it runs.
+# start, stop or status of one PostgreSQL cluster; status is 0 while it runs, 3 while it does not, also where its volume is
+# not mounted (pg_ctl says 4 then).
 case \$1 in
 start) set -- start -s -w -t 300 -l /var/log/postgresql/postgresql-$version-main.log \\
   -o "-c config_file=/etc/postgresql/$version/main/postgresql.conf" ;;
 stop) set -- stop -s -w -t 300 -m fast ;;
-status) set -- status ;;
+status) [ -d $data ] || exit 3; set -- status ;;
 *) echo "usage: \$0 start|stop|status" >&2; exit 2 ;;
 esac
 exec setpriv --reuid postgres --regid postgres --init-groups --reset-env \\

@@ -43,7 +43,7 @@ start_load() {
       pgbench -n -c 2 -T 600 -R "${PGBENCH_RATE:-40}" -h /run/postgresql -U load postgres >/dev/null 2>&1 </dev/null &
       client=$!
       wait "$client"
-      sleep 3
+      sleep 1
     done
   ) &
   load=$!

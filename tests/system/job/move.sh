@@ -5,8 +5,7 @@
 set -uo pipefail
 . /run/jobs/machine.sh
 workflow=/run/workflows/postgres/move-volume.yaml
-# Twice the workflow's own limit: beside another kernel and a compiler an outage here was measured at 93 s.
-inputs=(--input target=/dev/vg01/new --input "limit=${LIMIT:-2m}")
+inputs=(--input target=/dev/vg01/new)
 install_cutwater
 start_load || exit 90
 [ -z "${BEFORE-}" ] || . "$BEFORE" || exit 91

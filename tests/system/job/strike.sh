@@ -2,8 +2,7 @@
 # $OUT/NAME: `status` (of the run, as `cutwater watch` tells it), `by` (the owners' process ids), `guard` (the first
 # guard's), `summary.json`, `events.jsonl`, `mounted`, `left`, `witness.json`.
 workflow=/run/workflows/postgres/move-volume.yaml
-# What is tried is the engine's death: on a slow machine the limit must not come first.
-inputs=(--input target=/dev/vg01/new --input limit=120s)
+inputs=(--input target=/dev/vg01/new)
 
 newest_run() { cutwater runs --json | sed -n 's/.*"run": *"\([^"]*\)".*/\1/p' | tail -n 1; }
 

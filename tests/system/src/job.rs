@@ -11,9 +11,6 @@ use std::time::Duration;
 const A_MOVE: Duration = Duration::from_secs(15 * 60);
 const A_LOOK: Duration = Duration::from_secs(5 * 60);
 
-/// What `start_load` of machine.sh reads.
-pub(crate) const LIGHT_LOAD: &str = "export WITNESS_CLIENTS=2 WITNESS_PAUSE=50 PGBENCH_RATE=10\n";
-
 /// Where the database is after a boot, and every acknowledged row asked for once more.
 const LOOK: &str = ". /run/jobs/machine.sh
 findmnt -no SOURCE /srv/postgresql >$OUT/mounted
@@ -79,21 +76,6 @@ impl MainJob {
     #[must_use]
     pub fn but_first(mut self, script: &str) -> Self {
         self.before = Some(script.to_owned());
-        self
-    }
-
-    /// How long the database may be down, in place of the lab's usual 2 minutes.
-    #[must_use]
-    pub fn limit(mut self, limit: &str) -> Self {
-        self.exports += &format!("export LIMIT={limit}\n");
-        self
-    }
-
-    /// Two clients that rest in between, and few transactions, in place of clients that write as fast as they can: for
-    /// what the load is not about.
-    #[must_use]
-    pub fn light_load(mut self) -> Self {
-        self.exports += LIGHT_LOAD;
         self
     }
 

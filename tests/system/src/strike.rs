@@ -2,7 +2,6 @@
 //! not know how a run recovers.
 
 use crate::MainJob;
-use crate::job::LIGHT_LOAD;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -11,6 +10,8 @@ use std::time::Duration;
 /// How long a boot with one struck move may take before the machine is killed; each further move adds as much.
 const A_STRIKE: Duration = Duration::from_secs(8 * 60);
 
+/// What `start_load` of machine.sh reads: two clients that rest in between, and few transactions, so that many moves fit in.
+const LIGHT_LOAD: &str = "export WITNESS_CLIENTS=2 WITNESS_PAUSE=50 PGBENCH_RATE=10\n";
 const REBOOT: &str = ". /run/jobs/machine.sh\n. /run/jobs/strike.sh\n";
 const BEGIN: &str =
     ". /run/jobs/machine.sh\n. /run/jobs/strike.sh\ninstall_cutwater\nallow_faults\nstart_load || exit 90\n";

@@ -1,6 +1,8 @@
 //! `cutwater plugin test` where it needs more than a test process has: device mapper, or minutes. It must not know how a
 //! trial is made.
 
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test, which tells what it counted")]
+
 use cutwater_lab::{Image, Lab, built_program, scratch};
 use cutwater_system::compiled_plugins;
 use std::path::Path;

@@ -99,7 +99,8 @@ fn write_behind(
         }
         let bytes = buffer.head(range.length as usize);
         let lost = meter.watch.loses_a_piece && moved.bytes == 0;
-        let punched = !lost && meter.pace.skip_zeroes && is_zero(bytes) && to.punch(range.offset, range.length)?;
+        let punched =
+            !lost && meter.pace.skip_zeroes && is_zero(bytes) && to.punch(range.offset, range.length)?;
         if !punched && !lost {
             to.write_all(bytes, range.offset)?;
             moved.written += range.length;
