@@ -2,6 +2,7 @@
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
+use cutwater_core::schema::{bytes_of, milliseconds_of};
 use cutwater_driver::faults::Fault;
 use std::path::PathBuf;
 
@@ -11,7 +12,7 @@ use std::path::PathBuf;
 #[command(after_help = "\
 exit status:
   0  done (rehearsed, and undone), and nothing left behind
-  1  a defect of Cutwater itself
+  1  a defect of Cutwater itself, or an answer that could not be written
   2  wrong usage
   3  the workflow, an input, a grant, a plugin or a drifted plan is not valid; nothing was touched
   4  the run failed or was aborted, and everything is undone
@@ -81,6 +82,8 @@ pub enum Command {
     Schema,
     /// Run a single step of a plugin
     Step(Step),
+    /// Tell whether the volume groups have room for snapshots, without LVM's tools
+    Extents(Extents),
     /// Tell what this machine has, and what is missing
     Doctor,
     /// Build, list and look into plugins
@@ -91,6 +94,24 @@ pub enum Command {
         /// Which shell
         shell: clap_complete::Shell,
     },
+}
+
+impl Command {
+    /// Whether what it prints is all that it does: where that cannot be written, it has not succeeded.
+    pub fn only_tells(&self) -> bool {
+        !matches!(
+            self,
+            Self::Run(_)
+                | Self::Rehearse(_)
+                | Self::Resume(_)
+                | Self::Approve(_)
+                | Self::Abort(_)
+                | Self::Undo(_)
+                | Self::Pause(_)
+                | Self::Settle(_)
+                | Self::Step(_)
+        )
+    }
 }
 
 /// An input of the workflow.
@@ -108,6 +129,59 @@ pub struct Faults {
     /// once. Only where the host's policy says `faults: allow`
     #[arg(long = "fault", value_name = "FAULT", help_heading = "For tests")]
     pub faults: Vec<Fault>,
+}
+
+/// Whether there is room for snapshots.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The metadata is read from the physical volumes themselves. With --rate or --measure a snapshot's store is sized by how
+many of its chunks will be written; with neither, room for 15 % of each volume is asked for. Status 4: there is too little.")]
+pub struct Extents {
+    /// Devices or images to look at; all block devices of this machine if none
+    #[arg(value_name = "DEVICE", value_hint = ValueHint::AnyPath)]
+    pub devices: Vec<PathBuf>,
+    /// Only this volume group; may be given more than once
+    #[arg(long = "vg", value_name = "NAME")]
+    pub groups: Vec<String>,
+    /// For how long the snapshots must last, like 30m
+    #[arg(long, value_name = "TIME", default_value = "30m", value_parser = milliseconds)]
+    pub lasting: u64,
+    /// How much is written to each volume a second, like 512KiB
+    #[arg(long, value_name = "SIZE", value_parser = size, conflicts_with = "measure")]
+    pub rate: Option<u64>,
+    /// Measure for this long how much is written to each volume, like 10s
+    #[arg(long, value_name = "TIME", value_parser = milliseconds)]
+    pub measure: Option<u64>,
+    /// What the model's figure is multiplied by
+    #[arg(long, value_name = "NUMBER", default_value_t = 1.3, value_parser = margin)]
+    pub margin: f64,
+    /// Size of a snapshot's chunk, a power of two from 4KiB to 512KiB
+    #[arg(long, value_name = "SIZE", default_value = "16KiB", value_parser = chunk)]
+    pub chunk: u64,
+    /// Print all that was found of this host as JSON, to be looked at elsewhere
+    #[arg(long)]
+    pub host_report: bool,
+}
+
+fn milliseconds(text: &str) -> Result<u64, String> {
+    milliseconds_of(text).ok_or_else(|| "a time is a number with ms, s, m, h or d, like 30m".to_owned())
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    bytes_of(text).ok_or_else(|| "a size is a number with B, KiB, MiB, GiB or TiB, like 512KiB".to_owned())
+}
+
+fn chunk(text: &str) -> Result<u64, String> {
+    let bytes = size(text)?;
+    match bytes.is_power_of_two() && (4 << 10..=512 << 10).contains(&bytes) {
+        true => Ok(bytes),
+        false => Err("a chunk is a power of two from 4KiB to 512KiB".to_owned()),
+    }
+}
+
+fn margin(text: &str) -> Result<f64, String> {
+    let margin = text.parse().ok().filter(|margin| (1.0..=1000.0).contains(margin));
+    margin.ok_or_else(|| "a margin lies between 1 and 1000".to_owned())
 }
 
 /// Prove what can be proved.

@@ -25,8 +25,9 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    let json = cli.global.json;
+    let (json, only_tells) = (cli.global.json, cli.command.only_tells());
     match on_a_big_stack(move || command::run(cli)) {
+        Ok(()) if only_tells && screen::is_lost() => ExitCode::from(Kind::Defect.code()),
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             match failure.json().filter(|_| json) {

@@ -1,11 +1,24 @@
 //! Standard output and what stands behind it. It must not know what is printed.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Prints to standard output; a reader that went away is nobody's trouble.
+static LOST: AtomicBool = AtomicBool::new(false);
+
+/// Prints to standard output. A reader that went away is nobody's trouble; anything else, such as a full disk, is said once.
 pub fn print(text: &str) {
     let mut out = io::stdout().lock();
-    let _reader_gone = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush())
+        && error.kind() != ErrorKind::BrokenPipe
+        && !LOST.swap(true, Ordering::Relaxed)
+    {
+        complain(&format!("what is said cannot be written: {error}\n"));
+    }
+}
+
+/// Whether something that was printed could not be written.
+pub fn is_lost() -> bool {
+    LOST.load(Ordering::Relaxed)
 }
 
 /// Prints a line to standard error.

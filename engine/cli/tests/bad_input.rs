@@ -98,3 +98,13 @@ fn where_nothing_ever_ran_there_is_nothing_to_show() {
     assert!(said.err.contains("nothing ever ran here"), "{said:?}");
     assert!(!place.path("root/var/lib/cutwater/journal.db").exists(), "looking made a journal");
 }
+
+/// Sabotage: half a document on a full disk, and status 0.
+#[test]
+fn an_answer_that_cannot_be_written_is_no_success() {
+    let place = Place::new();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let said = place.command(&["schema"]).stdout(full).output().unwrap();
+    assert_eq!(said.status.code(), Some(1), "{said:?}");
+    assert!(String::from_utf8_lossy(&said.stderr).contains("cannot be written: No space left"), "{said:?}");
+}

@@ -8,7 +8,7 @@ use common::Place;
 #[test]
 fn every_command_explains_itself() {
     let place = Place::new();
-    let commands: [&[&str]; 25] = [
+    let commands: [&[&str]; 26] = [
         &[],
         &["check"],
         &["plan"],
@@ -27,6 +27,7 @@ fn every_command_explains_itself() {
         &["graph"],
         &["schema"],
         &["step"],
+        &["extents"],
         &["doctor"],
         &["plugin"],
         &["plugin", "build"],

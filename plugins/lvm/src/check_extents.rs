@@ -1,8 +1,8 @@
 //! `lvm.check-extents`: whether the group has room for the snapshots to come, before anything is done. It must not know
 //! how a snapshot is made.
 
-use crate::sizing::{self, Load};
 use crate::{name, report};
+use cutwater_lvm2::sizing::{self, Load};
 use cutwater_sdk::{
     Bytes, Check, Context, Deserialize, Duration, JsonSchema, Needs, Rate, Refusal, Serialize, json,
 };

@@ -7,7 +7,6 @@ mod fence;
 mod name;
 mod remove;
 mod report;
-mod sizing;
 mod snapshot;
 mod usable;
 

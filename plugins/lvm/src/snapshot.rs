@@ -5,7 +5,8 @@
 //! found here by the tag, which LVM writes with the very first step, and by the origin's state.
 
 use crate::report::Volume;
-use crate::{name, report, sizing};
+use crate::{name, report};
+use cutwater_lvm2::sizing;
 use cutwater_sdk::{
     Action, Answer, Bytes, Command, Context, Deserialize, Device, Done, Effect, Failure, Host, JsonSchema,
     Maybe, Needs, Probed, Refusal, Serialize, Shown, Stop, Story, Undo, Value,

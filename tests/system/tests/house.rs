@@ -13,6 +13,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("cutwater-store", &["cutwater-core", "cutwater-driver"]),
     ("cutwater-host", &["cutwater-core", "cutwater-driver"]),
     ("cutwater-build", &[]),
+    ("cutwater-lvm2", &[]),
     (
         "cutwater",
         &[
@@ -21,12 +22,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "cutwater-store",
             "cutwater-host",
             "cutwater-build",
+            "cutwater-lvm2",
             "cutwater-testkit",
         ],
     ),
     ("cutwater-sdk", &[]),
     ("cutwater-testkit", &[]),
-    ("cutwater-plugin-lvm", &["cutwater-sdk"]),
+    ("cutwater-plugin-lvm", &["cutwater-lvm2", "cutwater-sdk"]),
     ("cutwater-plugin-fs", &["cutwater-sdk"]),
     ("cutwater-plugin-block", &["cutwater-sdk"]),
     ("cutwater-plugin-postgres", &["cutwater-sdk"]),

@@ -3,6 +3,7 @@
 mod check;
 mod completions;
 mod doctor;
+mod extents;
 mod find;
 mod go;
 mod graph;
@@ -47,6 +48,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Graph(args) => graph::run(&paths, global, &args),
         Command::Schema => schema::run(&paths, global),
         Command::Step(args) => step::run(&paths, global, &args),
+        Command::Extents(args) => extents::run(global, &args),
         Command::Doctor => doctor::run(&paths, global),
         Command::Plugin(what) => plugin::run(&paths, global, &what),
         Command::Completions { shell } => completions::run(shell),
