@@ -26,6 +26,15 @@ pub enum StoreError {
         #[source]
         source: Arc<std::io::Error>,
     },
+    /// Whether it is there cannot be told: its folder is closed to this user.
+    #[error("cannot look at {}; it belongs to the user that runs Cutwater: try again with sudo", path.display())]
+    Closed {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Arc<std::io::Error>,
+    },
     /// SQLite cannot open it.
     #[error("cannot open {}", path.display())]
     Open {

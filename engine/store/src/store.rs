@@ -14,7 +14,7 @@ use cutwater_driver::ports::{Journal, JournalError};
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -57,7 +57,8 @@ impl Store {
 
     /// Opens for reading what is there. `None`: there is no journal yet.
     pub fn open_to_read(path: &Path) -> Result<Option<Self>, JournalError> {
-        if !path.exists() {
+        let closed = |source| StoreError::Closed { path: path.to_owned(), source: Arc::new(source) };
+        if !path.try_exists().map_err(closed)? {
             return Ok(None);
         }
         let (reader, found) = open::for_reading(path)?;

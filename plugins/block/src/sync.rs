@@ -259,6 +259,11 @@ impl Copy<'_, '_> {
                 }
             };
         }
+        if !self.request.resume {
+            // Whatever stands against it is said before anything is saved: an undo discards only what this step began.
+            let nothing = CopyRequest { offset: Some(0), length: Some(0), ..self.request.clone() };
+            self.ctx.host().copy(&nothing).map_err(|fault| stop(fault, None))?;
+        }
         // Before the first byte: without a checkpoint nothing was done.
         self.save()?;
         while self.far.next < self.size {

@@ -71,7 +71,14 @@ fn a_head_is_written_last_and_each_part_follows_a_checkpoint() {
         |offset: usize, length: usize| format!("copy /dev/vg00/dat-cutwater /dev/vg01/new {offset} {length}");
     assert_eq!(
         calls,
-        ["save".to_owned(), copy(MIB, 3 * MIB), "save".to_owned(), copy(0, MIB), "save".to_owned()]
+        [
+            copy(0, 0),
+            "save".to_owned(),
+            copy(MIB, 3 * MIB),
+            "save".to_owned(),
+            copy(0, MIB),
+            "save".to_owned()
+        ]
     );
 }
 
@@ -79,7 +86,7 @@ fn a_head_is_written_last_and_each_part_follows_a_checkpoint() {
 fn a_copy_that_breaks_off_goes_on_from_its_checkpoint() {
     let host = world(4 * MIB);
     let ctx = Context::over(&host, "sync");
-    host.fault("copy /dev/vg00/dat-cutwater /dev/vg01/new 0", "io");
+    host.fault("copy /dev/vg00/dat-cutwater /dev/vg01/new 0 1048576", "io");
     let Reply::Failed(failure) = call::apply::<Sync>(&ctx, copying(), None) else { panic!() };
     assert_eq!(failure.left, "the target holds a part of the copy, without its beginning");
     assert!(matches!(call::probe::<Sync>(&ctx, copying(), &story(&host)), Probed::PartWay(Some(_))));

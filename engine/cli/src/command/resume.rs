@@ -25,7 +25,7 @@ use std::sync::Arc;
 /// Resumes one run, or all whose owner is gone.
 pub fn run(paths: &Paths, global: &Global, args: &Resume) -> Result<(), Failure> {
     // Looking for a run makes no journal.
-    if !paths.journal().exists() {
+    if matches!(paths.journal().try_exists(), Ok(false)) {
         return args.run.as_ref().map_or(Ok(()), |_| find::journal(paths).map(drop));
     }
     let store = journal::open(paths)?;

@@ -41,7 +41,7 @@ pub enum BlockError {
         expected: String,
     },
     /// Source and target are one and the same.
-    #[error("{0} cannot be both source and target")]
+    #[error("{0} cannot be both source and target; two names may stand for one storage")]
     SameDevice(PathBuf),
     /// The target has less room than the source has bytes.
     #[error("{path} is too small: {has} bytes, needs {needs}; extend it by {} bytes", needs - has)]

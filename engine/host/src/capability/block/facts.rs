@@ -279,7 +279,7 @@ fn kind(number: Number) -> &'static str {
     }
 }
 
-fn sys(number: Number) -> PathBuf {
+pub(super) fn sys(number: Number) -> PathBuf {
     match number {
         Number::Block(major, minor) => PathBuf::from(format!("/sys/dev/block/{major}:{minor}")),
         Number::File(..) => PathBuf::from("/nonexistent"),

@@ -2,6 +2,7 @@
 //! (grants and plan), `verbs` (the checks and the doing), `transfer` and `compare` (the threads that move and compare),
 //! `store` (what a snapshot says has changed), `carried`, `facts`, `signature`, `device`, `ranges`, `buffer`, `error`.
 
+pub mod alias;
 pub mod buffer;
 pub mod carried;
 pub mod compare;

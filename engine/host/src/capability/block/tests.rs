@@ -127,7 +127,7 @@ fn a_copy_in_parts_is_whole_and_its_head_is_recognised_only_by_the_copy_that_lef
     let first = copy(json!({ "from": a, "to": b, "offset": MIB, "length": 2 * MIB })).unwrap();
     let base = serde_json::to_value(&first.base).unwrap();
     copy(json!({ "from": a, "to": b, "offset": 3 * MIB, "base": base })).unwrap();
-    copy(json!({ "from": a, "to": b, "length": MIB })).unwrap();
+    copy(json!({ "from": a, "to": b, "length": MIB, "resume": true })).unwrap();
     assert!(equal(&a, &b));
 
     let again = json!({ "from": a, "to": b, "length": MIB });
@@ -205,7 +205,9 @@ fn zeroes_become_holes_over_whatever_was_there() {
     source[2 * MIB..6 * MIB].fill(0);
     let a = folder.file("a", &source);
     let b = folder.file("b", &noise(4, 8 * MIB));
-    let copied = copy(json!({ "from": a, "to": b, "skip-zeroes": true })).unwrap();
+    let Err(BlockError::CarriesData { identity, .. }) = copy(json!({ "from": a, "to": b })) else { panic!() };
+    let over = json!({ "from": a, "to": b, "skip-zeroes": true, "replaces": identity });
+    let copied = copy(over).unwrap();
     assert_eq!(copied.bytes, 8 * MIB as u64);
     assert!(fs::read(&b).unwrap() == source);
 }

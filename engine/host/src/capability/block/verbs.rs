@@ -1,6 +1,7 @@
 //! The verbs of the data path: copy, compare, changed, resync, erase, read. Every check that protects data stands here,
 //! before the first byte is written. It must not know grants, plans or plugins: whoever calls has asked them.
 
+use super::alias;
 use super::compare::{self as comparison};
 use super::device::{Access, Device, Number};
 use super::error::BlockError;
@@ -20,6 +21,7 @@ pub fn copy(request: &Copy, watch: Watch<'_>) -> Result<Copied, BlockError> {
     let from = Device::open(&request.from, Access::Read)?;
     let to = Device::open(&request.to, Access::Write)?;
     must_differ(&from, &to)?;
+    must_have_one_name(&to)?;
     must_hold(&to, from.bytes())?;
     match &request.base {
         Some(base) => check_base(&to, base, 0)?,
@@ -104,6 +106,7 @@ pub fn resync(request: &Resync, watch: Watch<'_>) -> Result<Resynced, BlockError
     let to = Device::open(&request.to, Access::Write)?;
     must_differ(&from, &to)?;
     must_differ(&store, &to)?;
+    must_have_one_name(&to)?;
     must_hold(&to, from.bytes())?;
     must_belong(&store, &from)?;
     check_base(&to, &request.base, request.slack)?;
@@ -167,9 +170,21 @@ fn must_differ_by_name(a: &Path, b: &Path) -> Result<(), BlockError> {
 }
 
 fn must_differ(a: &Device, b: &Device) -> Result<(), BlockError> {
-    match a.number() == b.number() {
+    match alias::share(a, b) {
         true => Err(BlockError::SameDevice(b.path().to_owned())),
         false => Ok(()),
+    }
+}
+
+/// What is written through one name is not seen by whoever uses another: it may be mounted there.
+fn must_have_one_name(to: &Device) -> Result<(), BlockError> {
+    let others = alias::others(to);
+    match others.is_empty() {
+        true => Ok(()),
+        false => Err(BlockError::Busy {
+            path: to.path().to_owned(),
+            by: format!(": {} shows the same bytes; detach it first", others.join(", ")),
+        }),
     }
 }
 
@@ -208,6 +223,9 @@ fn may_be_overwritten(from: &Device, to: &Device, request: &Copy) -> Result<(), 
             foreign.push(format!("{} at byte {}", signature.kind, signature.at));
         }
     }
+    if found.is_empty() && !request.resume && !is_blank(to)? {
+        foreign.push("data that nothing here recognises".to_owned());
+    }
     match foreign.is_empty() {
         true => Ok(()),
         false => Err(BlockError::CarriesData {
@@ -216,6 +234,14 @@ fn may_be_overwritten(from: &Device, to: &Device, request: &Copy) -> Result<(), 
             identity: identity(to),
         }),
     }
+}
+
+/// Whether the first and the last MiB hold nothing, as on a new volume and on one that was erased.
+fn is_blank(to: &Device) -> Result<bool, BlockError> {
+    let edge = signature::EDGE as usize;
+    let tail = to.bytes().saturating_sub(signature::EDGE);
+    let blank = |at: u64| Ok(to.read_range(at, edge)?.iter().all(|&byte| byte == 0));
+    Ok(blank(0)? && blank(tail)?)
 }
 
 fn same_edge(from: &Device, to: &Device, at: u64) -> Result<bool, BlockError> {
