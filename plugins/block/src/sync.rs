@@ -110,6 +110,9 @@ impl Action for Sync {
     }
 
     fn preview(ctx: &Context<'_>, input: &Input) -> Result<Shown<Output>, Refusal> {
+        if input.at_most.is_some_and(|rate| rate.0 == 0) {
+            return Err(Refusal::new("invalid-input", "`at-most` is 0: the copy would never end"));
+        }
         let mut shown = Shown::new([Effect::copy(&input.request())]);
         let source = match input.from.get().map(|from| ctx.host().facts(&from.0)) {
             Some(Ok(facts)) => Some(facts.bytes),

@@ -110,6 +110,7 @@ fn a_target_that_cannot_take_the_copy_is_refused_while_planning() {
     };
     let carries = |facts: &mut cutwater_sdk::host::BlockFacts| facts.signature = Some("xfs".into());
     assert_eq!(refused(|_| {}, json!({})), None);
+    assert_eq!(refused(|_| {}, json!({ "at-most": "0B/s" })).as_deref(), Some("invalid-input"));
     assert_eq!(refused(|facts| facts.bytes = 4096, json!({})).as_deref(), Some("too-small"));
     assert_eq!(refused(|facts| facts.mounts = vec!["/srv".into()], json!({})).as_deref(), Some("busy"));
     assert_eq!(refused(|facts| facts.holders = vec!["dm-3".into()], json!({})).as_deref(), Some("busy"));

@@ -115,8 +115,12 @@ fn want(key: &str, thing: &str, granted: &[&Vec<String>], found: &mut BTreeSet<S
     if thing.contains(HOLE_OPENS) {
         return;
     }
-    let thing = if key == "units" { thing.strip_suffix(".service").unwrap_or(thing) } else { thing };
-    if !granted.iter().any(|patterns| patterns.iter().any(|pattern| matches(pattern, thing))) {
+    // A unit has two names.
+    let bare = if key == "units" { thing.strip_suffix(".service").unwrap_or(thing) } else { thing };
+    let names = [thing.to_owned(), bare.to_owned(), format!("{bare}.service")];
+    let names = if key == "units" { &names[..] } else { &names[..1] };
+    let admits = |pattern: &String| names.iter().any(|name| matches(pattern, name));
+    if !granted.iter().any(|patterns| patterns.iter().any(admits)) {
         let verb = match key {
             "run" => "runs",
             "on" => "works on",

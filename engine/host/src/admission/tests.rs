@@ -286,6 +286,16 @@ fn statements_need_the_plan_and_connections_a_grant() {
 }
 
 #[test]
+fn a_unit_is_granted_by_either_of_its_names() {
+    let mut rules = rules(Phase::Apply);
+    rules.grants.units = owned(&["pg", "web.service"]);
+    for unit in ["pg", "pg.service", "web", "web.service"] {
+        assert!(rules.unit(unit, unit).is_ok(), "{unit}");
+    }
+    assert!(rules.unit("pg.socket", "").is_err() && rules.unit("other", "").is_err());
+}
+
+#[test]
 fn a_grant_of_units_lets_a_drop_in_bar_a_unit_and_run_nothing() {
     let path = "/etc/systemd/system/postgresql@15-main.d/cutwater.conf";
     let admits = |content: &str| {

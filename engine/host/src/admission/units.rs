@@ -45,7 +45,10 @@ impl Rules {
     }
 
     /// Whether the unit is granted, with or without its `.service`.
-    pub(super) fn unit(&self, unit: &str, what: &str) -> Result<(), Denied> {
+    ///
+    /// # Errors
+    /// What would have to be granted.
+    pub fn unit(&self, unit: &str, what: &str) -> Result<(), Denied> {
         let bare = unit.strip_suffix(".service").unwrap_or(unit);
         let granted = |name: &str| any(&self.grants.units, name);
         if granted(unit) || granted(bare) || granted(&format!("{bare}.service")) {

@@ -41,7 +41,9 @@ impl block::Host for CallState {
     fn copy(&mut self, request: String) -> wasmtime::Result<Result<String, Told>> {
         Ok(parse::<Copy>(&request).and_then(|(asked, request)| {
             let devices = Devices { reads: vec![&request.from], writes: vec![&request.to], store: None };
-            self.changing("copy", &asked, &devices, |watch| verbs::copy(&request, watch))
+            // A copy of nothing only asks what stands against it.
+            let changes = request.length != Some(0);
+            self.changing("copy", &asked, &devices, changes, |watch| verbs::copy(&request, watch))
         }))
     }
 
@@ -70,14 +72,14 @@ impl block::Host for CallState {
                 writes: vec![&request.to],
                 store: Some(&request.store),
             };
-            self.changing("resync", &asked, &devices, |watch| verbs::resync(&request, watch))
+            self.changing("resync", &asked, &devices, true, |watch| verbs::resync(&request, watch))
         }))
     }
 
     fn erase(&mut self, request: String) -> wasmtime::Result<Result<String, Told>> {
         Ok(parse::<Erase>(&request).and_then(|(asked, request)| {
             let devices = Devices { reads: Vec::new(), writes: vec![&request.to], store: None };
-            self.changing("erase", &asked, &devices, |_| verbs::erase(&request))
+            self.changing("erase", &asked, &devices, true, |_| verbs::erase(&request))
         }))
     }
 }
@@ -107,6 +109,7 @@ impl CallState {
         verb: &str,
         asked: &Value,
         devices: &Devices<'_>,
+        changes: bool,
         does: impl FnOnce(Watch<'_>) -> Result<T, BlockError>,
     ) -> Result<String, Told> {
         let shown = shown(asked);
@@ -125,7 +128,7 @@ impl CallState {
                 return Err(self.denied_block(verb, denied, asked).into());
             }
         }
-        self.watched(verb, shown, self.claims(), does)
+        self.watched(verb, shown, changes && self.claims(), does)
     }
 
     /// Journals start and end around a bulk verb.

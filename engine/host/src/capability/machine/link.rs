@@ -1,7 +1,6 @@
 //! Offers `machine` to a guest. It must not know what a plugin makes of it.
 
 use super::mountinfo;
-use crate::admission::Denied;
 use crate::bindings::cutwater::plugin::machine;
 use crate::bindings::types::Fault as Told;
 use crate::fault::Fault;
@@ -21,12 +20,7 @@ impl machine::Host for CallState {
             let message = format!("nothing of kind `{kind}` is declared; `service` is");
             return Ok(Err(Fault::invalid(message).into()));
         }
-        if !self.rules.grants.units.iter().any(|unit| cutwater_core::grant::matches(unit, &name)) {
-            let denied = Denied::NotGranted {
-                what: format!("the service `{name}`"),
-                key: "units",
-                entry: name.clone(),
-            };
+        if let Err(denied) = self.rules.unit(&name, &format!("the service `{name}`")) {
             return Ok(Err(self.denied("machine", denied, json!({ "declared": kind, "name": name })).into()));
         }
         Ok(Ok(self.ground.policy.services.get(&name).map(|service| json!(service).to_string())))
