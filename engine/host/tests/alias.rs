@@ -93,6 +93,12 @@ fn a_target_that_another_name_shows_too_is_in_use() {
     let refused = copy(&from, target.to_str().unwrap()).unwrap_err().to_string();
     assert!(refused.contains(&to), "{refused}");
     assert_eq!(std::fs::read(&target).unwrap(), vec![0; 8 << 20]);
+    // Nor is it erased, by the undo of a copy that was made before the other name was.
+    std::fs::write(&target, vec![7; 8 << 20]).unwrap();
+    let refused =
+        verbs::erase(&serde_json::from_value(json!({ "to": to })).unwrap()).unwrap_err().to_string();
+    assert!(refused.contains(&other), "{refused}");
+    assert_eq!(std::fs::read(&target).unwrap(), vec![7; 8 << 20]);
 }
 
 /// Sabotage: what no table of signatures knows taken for nothing.

@@ -129,6 +129,12 @@ fn what_the_data_path_refuses_before_its_first_byte_leaves_nothing() {
             panic!("{code}")
         };
         assert_eq!((refusal.code.as_str(), refusal.again), (code, code == "busy"));
+        // Had the answer been lost, an undo would know of nothing to discard: what is on the target is not of this step.
+        let before = host.contents.borrow()["/dev/vg01/new"].clone();
+        let ctx = Context::over(&host, "sync");
+        assert_eq!(call::probe::<Sync>(&ctx, copying(), &story(&host)), Probed::NotApplied);
+        assert_eq!(call::undo::<Sync>(&ctx, copying(), &story(&host)), Reply::Unchanged(json!(null)));
+        assert_eq!(host.contents.borrow()["/dev/vg01/new"], before);
     }
 }
 

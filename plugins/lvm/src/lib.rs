@@ -1,5 +1,5 @@
-//! Volume groups, logical volumes and their snapshots: one file a step; `report` reads LVM's answers, `sizing` computes
-//! stores, `name` makes names.
+//! Volume groups, logical volumes and their snapshots: one file a step; `report` reads LVM's answers, `name` makes
+//! names.
 
 mod activation;
 mod check_extents;

@@ -1,5 +1,5 @@
 //! One processor of the host for each machine: a user-mode kernel and its programs hand the processor to one another at
-//! each system call, and on two of them each hand-over wakes the other (measured: a program's start 68 ms, against 23).
+//! each system call, and on two of them each hand-over wakes the other (200 starts of /bin/true in one: 13.7 s, and 4.6 s under `taskset`).
 //!
 //! Must not know: what runs there.
 

@@ -71,6 +71,9 @@ pub fn run(global: &Global, args: &Extents) -> Result<(), Failure> {
         return Err(Failure::words(Kind::Undone, text + &troubles(&all.troubles)));
     }
     let groups: Vec<&Group> = all.groups.iter().map(|found| &found.group).collect();
+    if let Some(ms) = args.measure.filter(|_| !global.json && !args.host_report) {
+        screen::complain(&format!("measuring what is written, for {}\n", figures::span(ms)));
+    }
     let measured = args.measure.map(|ms| load::measure(&groups, Duration::from_millis(ms)));
     let none = BTreeMap::new();
     let rooms: Vec<Room> = all

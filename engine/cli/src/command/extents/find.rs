@@ -2,7 +2,7 @@
 
 use cutwater_host::capability::block::error::BlockError;
 use cutwater_host::capability::block::verbs;
-use cutwater_lvm2::{Damage, Group, HEADER_BYTES, Header, LABEL_BYTES, Label, Stamp};
+use cutwater_lvm2::{Area, Damage, Group, HEADER_BYTES, Header, LABEL_BYTES, Label, Stamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -117,8 +117,6 @@ fn found(group: Group, copies: &[Copy]) -> Found {
 
 /// What one device carries; none: it is no physical volume.
 fn copy(device: &Path) -> Result<Option<Copy>, String> {
-    let read =
-        |offset: u64, bytes: usize| verbs::read(device, offset, bytes as u32).map_err(|error| error.full());
     let damaged = |damage: Damage| damage.to_string();
     let first = match verbs::read(device, 0, LABEL_BYTES as u32) {
         Err(BlockError::Io { source, .. }) if source.raw_os_error() == Some(NO_MEDIUM) => return Ok(None),
@@ -126,34 +124,38 @@ fn copy(device: &Path) -> Result<Option<Copy>, String> {
     };
     let Some(label) = Label::find(&first).map_err(damaged)? else { return Ok(None) };
     let mut copy = Copy { device: device.to_owned(), uuid: label.uuid, text: None, in_transition: false };
-    let Some(&area) = label.metadata.first() else { return Ok(Some(copy)) };
+    // A copy may be one that LVM leaves aside: then another area has it.
+    for &area in &label.metadata {
+        let Some((text, in_transition)) = text(device, area)? else { continue };
+        (copy.text, copy.in_transition) = (Some(text), in_transition);
+        break;
+    }
+    Ok(Some(copy))
+}
+
+/// The committed text of an area, and whether another is being written; none: there is none.
+fn text(device: &Path, area: Area) -> Result<Option<((Stamp, Group), bool)>, String> {
+    let read =
+        |offset: u64, bytes: usize| verbs::read(device, offset, bytes as u32).map_err(|error| error.full());
     let mut last = String::new();
     for _ in 0..TRIES {
-        let header = Header::read(&read(area.offset, HEADER_BYTES)?, area);
-        let header = match header {
-            Ok(header) => header,
-            Err(damage) => {
-                last = damage.to_string();
-                std::thread::sleep(PAUSE);
-                continue;
+        match Header::read(&read(area.offset, HEADER_BYTES)?, area) {
+            Ok(header) => {
+                let Some(stamp) = header.committed else { return Ok(None) };
+                let mut bytes = Vec::new();
+                for part in header.place() {
+                    for offset in (0..part.bytes).step_by(PIECE as usize) {
+                        bytes.extend(read(part.offset + offset, (part.bytes - offset).min(PIECE) as usize)?);
+                    }
+                }
+                match stamp.text(&bytes).and_then(Group::parse) {
+                    Ok(group) => return Ok(Some(((stamp, group), header.in_transition))),
+                    Err(damage) => last = damage.to_string(),
+                }
             }
-        };
-        copy.in_transition = header.in_transition;
-        let Some(stamp) = header.committed else { return Ok(Some(copy)) };
-        let mut bytes = Vec::new();
-        for part in header.place() {
-            for offset in (0..part.bytes).step_by(PIECE as usize) {
-                bytes.extend(read(part.offset + offset, (part.bytes - offset).min(PIECE) as usize)?);
-            }
-        }
-        match stamp.text(&bytes).and_then(Group::parse) {
-            Ok(group) => {
-                copy.text = Some((stamp, group));
-                return Ok(Some(copy));
-            }
-            // It was changed while it was read.
             Err(damage) => last = damage.to_string(),
         }
+        // It may have been changed while it was read.
         std::thread::sleep(PAUSE);
     }
     Err(last)

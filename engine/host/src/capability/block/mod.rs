@@ -1,6 +1,6 @@
 //! The native data path: bulk bytes never cross into a plugin. Files: `request` (what is asked and answered), `link`
 //! (grants and plan), `verbs` (the checks and the doing), `transfer` and `compare` (the threads that move and compare),
-//! `store` (what a snapshot says has changed), `carried`, `facts`, `signature`, `device`, `ranges`, `buffer`, `error`.
+//! `store` (what a snapshot says has changed), `alias`, `carried`, `facts`, `signature`, `device`, `ranges`, `buffer`, `error`.
 
 pub mod alias;
 pub mod buffer;

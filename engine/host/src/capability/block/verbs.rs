@@ -130,6 +130,7 @@ pub fn resync(request: &Resync, watch: Watch<'_>) -> Result<Resynced, BlockError
 /// another one than `identity` says.
 pub fn erase(request: &Erase) -> Result<Erased, BlockError> {
     let to = Device::open(&request.to, Access::Write)?;
+    must_have_one_name(&to)?;
     if let Some(identity) = &request.identity {
         must_be(&to, identity)?;
     }
@@ -224,7 +225,7 @@ fn may_be_overwritten(from: &Device, to: &Device, request: &Copy) -> Result<(), 
         }
     }
     if found.is_empty() && !request.resume && !is_blank(to)? {
-        foreign.push("data that nothing here recognises".to_owned());
+        foreign.push("data that nothing here recognises, as on a volume made of used extents".to_owned());
     }
     match foreign.is_empty() {
         true => Ok(()),
