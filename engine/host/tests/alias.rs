@@ -9,6 +9,7 @@ use cutwater_host::capability::block::verbs;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 const MIB: u64 = 1 << 20;
 
@@ -16,11 +17,16 @@ const MIB: u64 = 1 << 20;
 struct Loops {
     folder: tempfile::TempDir,
     devices: Vec<String>,
+    _alone: MutexGuard<'static, ()>,
 }
+
+/// The kernel hands a number out again as soon as it is free: one test at a time attaches and detaches.
+static ALONE: Mutex<()> = Mutex::new(());
 
 impl Loops {
     fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), devices: Vec::new() }
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        Self { folder: tempfile::tempdir().unwrap(), devices: Vec::new(), _alone: alone }
     }
 
     fn file(&self, name: &str, bytes: Vec<u8>) -> PathBuf {
