@@ -126,15 +126,21 @@ fn copy(device: &Path) -> Result<Option<Copy>, String> {
     let mut copy = Copy { device: device.to_owned(), uuid: label.uuid, text: None, in_transition: false };
     // A copy may be one that LVM leaves aside: then another area has it.
     for &area in &label.metadata {
-        let Some((text, in_transition)) = text(device, area)? else { continue };
-        (copy.text, copy.in_transition) = (Some(text), in_transition);
+        let Some(found) = committed(device, area)? else { continue };
+        (copy.text, copy.in_transition) = (Some(found.text), found.in_transition);
         break;
     }
     Ok(Some(copy))
 }
 
-/// The committed text of an area, and whether another is being written; none: there is none.
-fn text(device: &Path, area: Area) -> Result<Option<((Stamp, Group), bool)>, String> {
+/// What an area holds.
+struct Committed {
+    text: (Stamp, Group),
+    in_transition: bool,
+}
+
+/// The committed text of an area; none: there is none.
+fn committed(device: &Path, area: Area) -> Result<Option<Committed>, String> {
     let read =
         |offset: u64, bytes: usize| verbs::read(device, offset, bytes as u32).map_err(|error| error.full());
     let mut last = String::new();
@@ -149,7 +155,10 @@ fn text(device: &Path, area: Area) -> Result<Option<((Stamp, Group), bool)>, Str
                     }
                 }
                 match stamp.text(&bytes).and_then(Group::parse) {
-                    Ok(group) => return Ok(Some(((stamp, group), header.in_transition))),
+                    Ok(group) => {
+                        let in_transition = header.in_transition;
+                        return Ok(Some(Committed { text: (stamp, group), in_transition }));
+                    }
                     Err(damage) => last = damage.to_string(),
                 }
             }
