@@ -6,4 +6,4 @@ mod strike;
 
 pub use job::{MainJob, Moved, compiled_plugins};
 pub use report::report;
-pub use strike::Struck;
+pub use strike::{Struck, durable_but_for};

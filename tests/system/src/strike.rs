@@ -59,6 +59,11 @@ impl Struck {
         serde_json::from_str(&self.read("witness.json")?).context("read what the witness says")
     }
 
+    /// See [`durable_but_for`].
+    pub fn durable_but_for(&self, known: &[String]) -> Result<Vec<String>> {
+        durable_but_for(&self.read("events.jsonl")?, known)
+    }
+
     /// The processes that owned the run, in order.
     pub fn owners(&self) -> Result<Vec<u64>> {
         self.pids("owned")
@@ -128,6 +133,36 @@ impl MainJob {
         self.finished(&format!("{LIGHT_LOAD}{REBOOT}after_boot {name}\nstop_load"), 1)?;
         self.struck(name)
     }
+}
+
+/// The events among these (a line of JSON each) that wait for the disk and are the first engine's, as `--fault` names them,
+/// but for the known ones.
+pub fn durable_but_for(events: &str, known: &[String]) -> Result<Vec<String>> {
+    const OTHERS: [&str; 8] =
+        ["progressed", "said", "used", "scheduled", "probed", "guard-acted", "commanded", "settled"];
+    let (mut unknown, mut owners) = (Vec::new(), 0);
+    for line in events.lines() {
+        let event: Value = serde_json::from_str(line).context("read an event")?;
+        owners += u8::from(event["event"] == "owned");
+        if owners > 1 {
+            break;
+        }
+        let word = |key: &str| event[key].as_str().unwrap_or_default();
+        if OTHERS.contains(&word("event")) {
+            continue;
+        }
+        let way = match (word("event"), word("way")) {
+            ("intended" | "answered", "undo") => "-undo",
+            ("answered", "release") => "-release",
+            _ => "",
+        };
+        let step = if word("step").is_empty() { String::new() } else { format!(":{}", word("step")) };
+        let name = format!("{}{way}{step}", word("event"));
+        if !known.contains(&name) && !unknown.contains(&name) {
+            unknown.push(name);
+        }
+    }
+    Ok(unknown)
 }
 
 fn text(path: &Path) -> Result<String> {

@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test, which tells what it counted")]
 
 use cutwater_lab::{Image, Lab, Outcome, built_program, scratch};
-use cutwater_system::compiled_plugins;
+use cutwater_system::{compiled_plugins, durable_but_for};
 use serde_json::Value;
 use std::fmt::Write;
 use std::path::Path;
@@ -194,6 +194,9 @@ fn nothing_stays(events: &[String], machine: usize, faults: &str, exits: &[i64])
             serde_json::from_str(&read("show.json")).unwrap(),
         );
         assert_eq!(witness["lost"], serde_json::json!([]), "{event}");
+        let struck_at = [on_the_way_forth(), on_the_way_back()].concat();
+        let others = durable_but_for(&read("events.jsonl"), &struck_at).unwrap();
+        assert_eq!(others, [""; 0], "no engine is killed at these events");
         assert_eq!(show["outcome"], if exit == 0 { "done" } else { "undone" }, "{event}: {show}");
     }
     println!("{} kills: {}", few.len(), few.join(" "));
@@ -205,14 +208,22 @@ fn of_each(event: &str, steps: &[&str]) -> Vec<String> {
 }
 
 fn on_the_way_forth() -> Vec<String> {
-    let held = ["created", "armed", "hold-confirmed:backup", "releasing:backup", "answered-release:backup"];
+    let held = [
+        "created",
+        "owned",
+        "ended",
+        "armed",
+        "hold-confirmed:backup",
+        "releasing:backup",
+        "answered-release:backup",
+    ];
     let held = held.map(str::to_owned).to_vec();
     let steps = [&STEPS[..], &["sound"], &LAST].concat();
     [held, of_each("intended", &steps), of_each("answered", &steps)].concat()
 }
 
 fn on_the_way_back() -> Vec<String> {
-    let turned = vec!["turned-back".to_owned()];
+    let turned = vec!["turned-back".to_owned(), "ended".to_owned()];
     [turned, of_each("intended-undo", &TAKEN_BACK), of_each("answered-undo", &TAKEN_BACK)].concat()
 }
 
