@@ -20,11 +20,12 @@ pub fn lab_folder() -> Result<PathBuf> {
     made(&folder)
 }
 
-/// A new, empty folder under [`lab_folder`] that goes away with the value.
+/// A new, empty folder under [`lab_folder`] that goes away with the value, unless `CUTWATER_KEEP` is set.
 pub fn scratch(prefix: &str) -> Result<TempDir> {
     let parent = lab_folder()?;
     tempfile::Builder::new()
         .prefix(&format!("{prefix}-"))
+        .disable_cleanup(std::env::var_os("CUTWATER_KEEP").is_some())
         .tempdir_in(&parent)
         .with_context(|| format!("make a folder in {}", parent.display()))
 }

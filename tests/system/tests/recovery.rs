@@ -197,12 +197,7 @@ fn all_are_undone(events: &[String], machine: usize, faults: &str, resumed: &str
     for struck in job.killed(&strikes).unwrap() {
         is_undone(&struck);
         was_down_for_a_short_time(&struck);
-        let struck_at = [before_the_outage(), in_the_outage(), on_the_way_back()].concat();
-        assert_eq!(
-            struck.durable_but_for(&struck_at).unwrap(),
-            [""; 0],
-            "no engine is killed at these events"
-        );
+        nothing_is_left_out(&struck, [before_the_outage(), in_the_outage(), on_the_way_back()]);
     }
     println!("{} kills, each undone: {}", few.len(), few.join(" "));
 }
