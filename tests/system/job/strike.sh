@@ -61,6 +61,23 @@ sabotaged() { # NAME FAULTS
   aftermath "$1" "$instant"
 }
 
+# A run whose lvcreate is killed while it has the origin suspended, and its engine with it; then a person resumes, whose
+# engine may be struck.
+lvcreate_killed() { # NAME [FAULTS OF WHO RESUMES]
+  local folder=$OUT/$1
+  mkdir -p "$folder"
+  cutwater run "$workflow" "${inputs[@]}" >"$folder/out" 2>"$folder/err" &
+  engine=$!
+  python3 /run/jobs/kill_suspended.py "$(dmsetup info -c --noheadings -o minor vg00-dat)" "$engine" || exit 94
+  instant=$(date +%s%N)
+  wait "$engine"
+  run=$(newest_run)
+  dmsetup info -c --noheadings -o suspended vg00-dat >"$folder/origin"
+  cutwater resume "$run" ${2:+--fault $2} >"$folder/resumed" 2>&1
+  echo $? >"$folder/status"
+  left_behind >"$folder/left"
+}
+
 # Lets the machine wait for a power cut at the event: the engine does nothing more.
 cut_at() { # NAME PATTERN
   run_until "$@" STOP || exit 94

@@ -102,6 +102,18 @@ impl MainJob {
         sabotages.iter().map(|(name, _)| self.struck(name)).collect()
     }
 
+    /// Boots once, and makes two moves whose lvcreate is killed while it has the origin suspended, and its engine with it.
+    /// The first is taken back as it should be; of the second the undo of the snapshot is said to be done, and is not.
+    pub fn lvcreate_killed(&self) -> Result<[Struck; 2]> {
+        let mended = "lvcreate_killed mended; aftermath mended \"$instant\"";
+        let left = "lvcreate_killed left claimed@undo:snap";
+        // The machine could not stop otherwise.
+        let by_hand =
+            "lvremove -y vg00/dat-cutwater; lvchange --refresh vg00/dat; lvchange --refresh vg00/dat";
+        self.finished(&format!("{LIGHT_LOAD}{BEGIN}{mended}\n{left}\n{by_hand}\nstop_load"), 2)?;
+        Ok([self.struck("mended")?, self.struck("left")?])
+    }
+
     fn finished(&self, job: &str, moves: usize) -> Result<()> {
         let at_most = A_STRIKE * u32::try_from(moves).unwrap_or(u32::MAX);
         let outcome = self.lab.run(job, at_most)?;

@@ -327,3 +327,19 @@ fn a_pass_that_drops_a_chunk_is_found_and_the_move_is_undone() {
         println!("1 kill of a piece, found by {found_by}");
     }
 }
+
+/// An lvcreate that is killed between suspend and resume leaves the origin suspended, and every writer hangs. Undo gives it
+/// back; and a test of the tests: where undo only says so, what is asked at the end finds it. Sabotage: the refresh left
+/// out of `lvm.snapshot`'s undo, or its probe not asking for the origin's state.
+#[test]
+fn an_origin_left_suspended_is_resumed_by_undo_and_found_where_it_is_not() {
+    let folder = scratch("suspended").unwrap();
+    let job = MainJob::new(folder.path()).unwrap();
+    let [mended, left] = job.lvcreate_killed().unwrap();
+    for struck in [&mended, &left] {
+        assert_eq!(struck.read("origin").unwrap(), "Suspended", "{}", struck.words());
+    }
+    is_undone(&mended);
+    assert_eq!(left.status, 4, "{}", left.words());
+    assert!(left.read("left").unwrap().contains("suspended vg00-dat"), "{}", left.words());
+}
