@@ -176,6 +176,8 @@ impl Action for Resync {
             true => Probed::Applied(done),
             // It was taken back.
             false if is_erased(ctx, to)? => Probed::NotApplied,
+            // Steps after this one have written to it (mounted it, started a service there); it is still to be discarded.
+            false if story.output.is_some() => Probed::PartWay(story.checkpoint.clone()),
             false => Probed::CannotTell("the target was written since the resync ended".to_owned()),
         })
     }

@@ -173,6 +173,8 @@ impl Action for Sync {
             true => Probed::Applied(done),
             // The copy was taken back.
             false if is_erased(ctx, to)? => Probed::NotApplied,
+            // Steps after this one have written to it (mounted it, started a service there); it is still to be discarded.
+            false if story.output.is_some() => Probed::PartWay(story.checkpoint.clone()),
             false => Probed::CannotTell("the target was written since the copy ended".to_owned()),
         })
     }

@@ -172,6 +172,23 @@ fn a_resync_shows_its_devices_copies_what_is_listed_and_is_probed() {
     assert!(host.contents.borrow()["/dev/vg01/new"][..MIB].iter().all(|&byte| byte == 0));
 }
 
+/// An engine dies between the intent to take a copy back and the first byte of that; later steps had mounted the copy.
+/// Sabotage: a probe that cannot tell (the way back stops there, and the service stays down).
+#[test]
+fn what_later_steps_wrote_to_a_copy_does_not_stop_the_way_back() {
+    let host = world(4 * MIB);
+    let input = changed(&host);
+    let ctx = Context::over(&host, "resync");
+    let Reply::Changed(output) = call::apply::<Resync>(&ctx, input.clone(), None) else { panic!() };
+    host.devices.borrow_mut().get_mut("/dev/vg01/new").unwrap().written += 8;
+    let unanswered = story(&host);
+    let answered = Story { output: Some(output), ..unanswered.clone() };
+    assert!(matches!(call::probe::<Resync>(&ctx, input.clone(), &unanswered), Probed::CannotTell(_)));
+    assert!(matches!(call::probe::<Resync>(&ctx, input.clone(), &answered), Probed::PartWay(Some(_))));
+    assert_eq!(call::undo::<Resync>(&ctx, input.clone(), &answered), Reply::Changed(json!(null)));
+    assert_eq!(call::probe::<Resync>(&ctx, input, &answered), Probed::NotApplied);
+}
+
 #[test]
 fn a_resync_of_an_overflowed_snapshot_is_refused() {
     let host = world(4 * MIB);

@@ -52,6 +52,9 @@ pub struct Case {
     /// again is harmless.
     #[serde(default)]
     pub probed: Finds,
+    /// A script that does, after a whole apply, what later steps of a run would do to what was made: an undo meets it like that.
+    #[serde(default)]
+    pub later: Option<String>,
     /// An object of the same name that is somebody else's.
     #[serde(default)]
     pub foreign: Option<Foreign>,

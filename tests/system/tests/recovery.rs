@@ -166,7 +166,7 @@ fn in_the_outage() -> Vec<String> {
 }
 
 fn on_the_way_back() -> Vec<String> {
-    let run = and_these(&["answered:cross", "turned-back", "outage-ended:down", "ended"]);
+    let run = and_these(&["answered:cross", "turned-back", "outage-ended:down", "checkpointed:bar", "ended"]);
     [run, of_each("intended-undo", &TAKEN_BACK), of_each("answered-undo", &TAKEN_BACK)].concat()
 }
 

@@ -32,6 +32,11 @@ pub fn all(bench: &mut Bench<'_>, undo: bool) {
         bench.attempt("killed at each call of undo, then again", |bench, times| {
             bench.at_each_point(Verb::Undo, times, done, undone_again)
         });
+        if bench.case.later.is_some() {
+            bench.attempt("the same, after what later steps did to it", |bench, times| {
+                bench.at_each_point(Verb::Undo, times, used, undone_again)
+            });
+        }
     }
     if bench.case.foreign.is_some() {
         bench.attempt("somebody else's object is left alone", |bench, times| foreign(bench, undo, times));
@@ -55,6 +60,13 @@ fn done(bench: &mut Bench<'_>) -> Result<Scene, Broken> {
         other => return Err(Broken::new(format!("apply answered {}", other.words()))),
     }
     scene.story.programs.clear();
+    Ok(scene)
+}
+
+/// Applied to its end, and what came of it used by later steps.
+fn used(bench: &mut Bench<'_>) -> Result<Scene, Broken> {
+    let scene = done(bench)?;
+    bench.world.go_on(bench.case)?;
     Ok(scene)
 }
 
