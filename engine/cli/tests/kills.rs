@@ -144,6 +144,12 @@ fn killed_everywhere(faults: &[&str]) -> BTreeMap<String, i32> {
             place.cutwater(&["resume", &run]);
             let on = place.cutwater(&["watch", &run]);
             is_at_an_end(&place, on.code, &format!("{fault}: {on:?}"));
+            // The next boot finds nothing to do, and nothing of the dead engine stays.
+            assert_eq!(place.cutwater(&["resume", "--all"]).code, 0, "{fault}");
+            let files = std::fs::read_dir(place.path("root/run/cutwater")).into_iter().flatten().flatten();
+            let sockets: Vec<_> =
+                files.filter(|file| file.path().extension().is_some_and(|x| x == "sock")).collect();
+            assert!(sockets.is_empty(), "{fault}: {sockets:?}");
             ends.insert(fault, on.code);
         }
     }

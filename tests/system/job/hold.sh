@@ -65,6 +65,8 @@ killed() { # NAME FAULTS
     cutwater resume "$run" >"$OUT/resumed" 2>&1
     echo $? >"$OUT/exit"
   fi
+  # What every boot does.
+  cutwater resume --all >"$OUT/resumed-all" 2>&1
   aftermath
   query "select count(*) from pg_stat_activity where $mark" >"$OUT/sessions"
   wait_for_acks $(($(acked) + 100)) || exit 92

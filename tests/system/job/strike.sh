@@ -50,6 +50,8 @@ killed() { # NAME FAULTS [FAULTS OF WHO RESUMES]
   fi
   kill "$approver" 2>/dev/null
   echo "$status" >"$folder/status"
+  # What every boot does.
+  cutwater resume --all >"$folder/resumed-all" 2>&1
   aftermath "$1" "$instant"
 }
 
