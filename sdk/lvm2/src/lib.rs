@@ -12,6 +12,7 @@ mod group;
 mod header;
 mod label;
 pub mod sizing;
+pub mod survey;
 mod syntax;
 
 pub use group::{Group, Physical, Segment, Volume};

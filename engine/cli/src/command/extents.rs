@@ -11,7 +11,7 @@ use cutwater_core::fault::escaped;
 use cutwater_core::figures;
 use cutwater_lvm2::Group;
 use cutwater_lvm2::sizing::{self, Load};
-use find::Found;
+use cutwater_lvm2::survey::Found;
 use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -112,7 +112,7 @@ fn room(found: &Found, args: &Extents, measured: &BTreeMap<String, u64>) -> Room
     let needed = volumes.iter().map(|need| need.store / group.extent.max(1)).sum();
     let physical = group.physical.iter().map(|(uuid, physical)| Physical {
         uuid: uuid.clone(),
-        device: found.devices.get(uuid).map(|device| device.display().to_string()),
+        device: found.devices.get(uuid).cloned(),
         extents: physical.extents,
         free: physical.free,
     });
@@ -125,7 +125,7 @@ fn room(found: &Found, args: &Extents, measured: &BTreeMap<String, u64>) -> Room
         free: group.free(),
         needed,
         deficit: needed.saturating_sub(group.free()),
-        doubts: found.doubts.clone(),
+        doubts: found.doubts.iter().map(ToString::to_string).collect(),
         physical: physical.collect(),
         volumes,
     }
