@@ -4,91 +4,17 @@
 
 mod common;
 
-use common::{Place, Said};
+use common::Said;
+use common::disks::Disks;
 use serde_json::Value;
 use std::os::unix::fs::FileExt;
-use std::process::Command;
 
-/// Two loop devices of 64 MiB, and LVM's tools that see nothing else.
-struct Disks {
-    place: Place,
-    devices: Vec<String>,
+trait Extents {
+    fn extents(&self, args: &[&str]) -> Said;
+    fn seen(&self, args: &[&str]) -> Value;
 }
 
-impl Disks {
-    fn new() -> Self {
-        let place = Place::new();
-        let devices = ["a", "b"].map(|name| {
-            std::fs::File::create(place.path(name)).unwrap().set_len(64 << 20).unwrap();
-            place.device(name)
-        });
-        std::fs::create_dir(place.path("lvm")).unwrap();
-        let only = devices.iter().map(|device| format!("\"a|^{device}$|\",")).collect::<String>();
-        place.file(
-            "lvm/lvm.conf",
-            format!(
-                "devices {{ filter=[{only} \"r|.*|\"] use_devicesfile=0 obtain_device_list_from_udev=0 }}
-                 activation {{ udev_sync=0 udev_rules=0 monitoring=0 }}\nglobal {{ use_lvmpolld=0 }}\n"
-            ),
-        );
-        Self { place, devices: devices.to_vec() }
-    }
-
-    fn lvm(&self, line: &str) -> String {
-        let mut words = line.split(' ');
-        let output = Command::new(words.next().unwrap())
-            .args(words)
-            .env("LVM_SYSTEM_DIR", self.place.path("lvm"))
-            .env("LVM_SUPPRESS_FD_WARNINGS", "1")
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{line}: {output:?}");
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    }
-
-    /// A group on both, with a volume `dat` of 20 extents over both disks: written into the metadata, as nothing can be
-    /// activated here.
-    fn group(&self) {
-        self.lvm(&format!("vgcreate -q vgx {} {}", self.devices[0], self.devices[1]));
-        let file = self.place.path("backup");
-        self.lvm(&format!("vgcfgbackup -q -f {} vgx", file.display()));
-        let text = std::fs::read_to_string(&file).unwrap();
-        let volume = r#"
-    logical_volumes {
-        dat {
-            id = "abcdef-abcd-abcd-abcd-abcd-abcd-abcdef"
-            status = ["READ", "WRITE", "VISIBLE"]
-            flags = []
-            segment_count = 2
-            segment1 { start_extent = 0
-                extent_count = 15
-                type = "striped"
-                stripe_count = 1
-                stripes = ["pv0", 0] }
-            segment2 { start_extent = 15
-                extent_count = 5
-                type = "striped"
-                stripe_count = 1
-                stripes = ["pv1", 0] }
-        }
-    }
-}
-"#;
-        let end = text.rfind('}').unwrap();
-        std::fs::write(&file, format!("{}{volume}{}", &text[..end], &text[end + 1..])).unwrap();
-        self.lvm(&format!("vgcfgrestore -q -f {} vgx", file.display()));
-        let sizes = self.lvm("lvs --noheadings --units b --nosuffix -o lv_name,lv_size vgx");
-        assert_eq!(sizes.split_whitespace().collect::<Vec<_>>(), ["dat", "83886080"]);
-    }
-
-    /// Whether the committed text passes the end of the first disk's ring.
-    fn is_wrapped(&self) -> bool {
-        let mut header = [0; 512];
-        std::fs::File::open(&self.devices[0]).unwrap().read_exact_at(&mut header, 4096).unwrap();
-        let number = |at: usize| u64::from_le_bytes(header[at..at + 8].try_into().unwrap());
-        number(40) + number(48) > number(32)
-    }
-
+impl Extents for Disks {
     fn extents(&self, args: &[&str]) -> Said {
         let devices: Vec<&str> = self.devices.iter().map(String::as_str).collect();
         self.place.cutwater(&[&["extents"], devices.as_slice(), args].concat())

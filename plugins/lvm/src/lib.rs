@@ -4,6 +4,7 @@
 mod activation;
 mod check_extents;
 mod fence;
+mod metadata_check;
 mod name;
 mod remove;
 mod report;
@@ -13,6 +14,7 @@ mod usable;
 pub use activation::{Activate, Deactivate};
 pub use check_extents::CheckExtents;
 pub use fence::Fence;
+pub use metadata_check::MetadataCheck;
 pub use remove::Remove;
 pub use snapshot::Snapshot;
 pub use usable::Usable;
@@ -20,7 +22,7 @@ pub use usable::Usable;
 cutwater_sdk::plugin! {
     name: "lvm",
     summary: "Volume groups, logical volumes and their snapshots.",
-    checks: [CheckExtents, Usable],
+    checks: [CheckExtents, MetadataCheck, Usable],
     actions: [Snapshot, Remove, Activate, Deactivate, Fence],
 }
 

@@ -418,7 +418,16 @@ fn an_overflowed_snapshot_is_refused_and_a_sound_one_tells_how_full_it_is() {
 fn the_plugin_tells_its_steps_within_the_subset_of_json_schema() {
     let told = Plugin::describe();
     let steps = told["steps"].as_object().unwrap();
-    let names = ["activate", "check-extents", "deactivate", "fence", "remove", "snapshot", "snapshot-usable"];
+    let names = [
+        "activate",
+        "check-extents",
+        "deactivate",
+        "fence",
+        "metadata-check",
+        "remove",
+        "snapshot",
+        "snapshot-usable",
+    ];
     let mut found: Vec<&str> = steps.keys().map(String::as_str).collect();
     found.sort_unstable();
     assert_eq!(found, names);

@@ -1,6 +1,8 @@
 //! The binary as a person calls it, in a root of its own. It must not reach into the crates.
 #![allow(dead_code, reason = "each test file uses its own part of it")]
 
+pub mod disks;
+
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
