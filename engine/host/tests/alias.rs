@@ -1,4 +1,4 @@
-//! Copies between names of one storage, on loop devices. Needs root.
+//! Copies between names of one storage, and onto what somebody else writes to, on loop devices. Needs root.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -125,5 +125,43 @@ fn a_target_with_data_that_nothing_recognises_is_refused_unless_it_is_named() {
         let named = json!({ "from": from, "to": to, "replaces": identity });
         let watch = Watch { stop: &|| false, progress: &|_, _| {}, loses_a_piece: false };
         verbs::copy(&serde_json::from_value(named).unwrap(), watch).unwrap();
+    }
+}
+
+/// A program that has the target open, as a virtual machine has its disk; nothing is mounted and nobody has claimed it.
+fn holding(device: &str, how: &str) -> std::process::Child {
+    let mut holder = Command::new("sh")
+        .args(["-c", &format!("exec 3{how}{device}; echo there; exec cat")])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut there = [0; 6];
+    std::io::Read::read_exact(holder.stdout.as_mut().unwrap(), &mut there).unwrap();
+    holder
+}
+
+/// Sabotage: only mounts, holders and claims asked for; a reader taken for a writer.
+#[test]
+fn a_target_that_somebody_has_open_for_writing_is_refused_and_one_that_is_read_is_not() {
+    let mut loops = Loops::new();
+    let from = loops.file("from", vec![7; MIB as usize]);
+    let (from, to) = (from.display().to_string(), loops.file("to", vec![0; MIB as usize]));
+    let device = loops.attach(&to, 0, MIB);
+    for (how, refused) in [("<>", true), ("<", false)] {
+        let mut holder = holding(&device, how);
+        let copied = copy(&from, &device);
+        drop(holder.stdin.take());
+        holder.wait().unwrap();
+        match copied {
+            Err(BlockError::Busy { by, .. }) if refused => {
+                assert!(
+                    by.contains(&format!("process {} (cat) has it open for writing", holder.id())),
+                    "{by}"
+                );
+                assert!(std::fs::read(&to).unwrap().iter().all(|&byte| byte == 0));
+            }
+            other => assert!(!refused && other.is_ok(), "{other:?}"),
+        }
     }
 }

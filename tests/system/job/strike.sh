@@ -41,6 +41,8 @@ killed() { # NAME FAULTS [FAULTS OF WHO RESUMES]
   local folder=$OUT/$1
   run_with "$1" "$2"
   [ "$status" = 137 ] || { echo "$1: nothing killed the engine, it left with $status"; cat "$folder/err"; exit 94; }
+  # An engine that dies with its first event has told nobody which plan is to be approved.
+  [ -s "/run/$1.jsonl" ] || cutwater show "$run" --events --json >"/run/$1.jsonl"
   timeout 300 cutwater watch "$run" >"$folder/watch" 2>&1
   status=$?
   # Nobody goes on with it: it waits (7), or stopped part-way (5).

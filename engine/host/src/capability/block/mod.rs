@@ -16,6 +16,7 @@ pub mod signature;
 pub mod store;
 pub mod transfer;
 pub mod verbs;
+pub mod writers;
 
 #[cfg(test)]
 mod store_tests;

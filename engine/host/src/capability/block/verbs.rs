@@ -11,8 +11,12 @@ use super::request::{Compare, CompareDone, Copied, Copy, Erase, Erased, List, Li
 use super::signature;
 use super::store::{self, Changed, ReadAt, StoreError};
 use super::transfer::{Pace, Watch, transfer};
+use super::writers;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+const WRITER_LOOKS: u32 = 4;
+const WRITER_PAUSE: Duration = Duration::from_millis(100);
 
 /// Copies. Refused where the target is in use, too small, or carries anything that `replaces` does not give away.
 /// After a crash the target holds any part of the range; doing it again is right.
@@ -21,7 +25,7 @@ pub fn copy(request: &Copy, watch: Watch<'_>) -> Result<Copied, BlockError> {
     let from = Device::open(&request.from, Access::Read)?;
     let to = Device::open(&request.to, Access::Write)?;
     must_differ(&from, &to)?;
-    must_have_one_name(&to)?;
+    must_be_nobody_elses(&to)?;
     must_hold(&to, from.bytes())?;
     match &request.base {
         Some(base) => check_base(&to, base, 0)?,
@@ -106,7 +110,7 @@ pub fn resync(request: &Resync, watch: Watch<'_>) -> Result<Resynced, BlockError
     let to = Device::open(&request.to, Access::Write)?;
     must_differ(&from, &to)?;
     must_differ(&store, &to)?;
-    must_have_one_name(&to)?;
+    must_be_nobody_elses(&to)?;
     must_hold(&to, from.bytes())?;
     must_belong(&store, &from)?;
     check_base(&to, &request.base, request.slack)?;
@@ -130,7 +134,7 @@ pub fn resync(request: &Resync, watch: Watch<'_>) -> Result<Resynced, BlockError
 /// another one than `identity` says.
 pub fn erase(request: &Erase) -> Result<Erased, BlockError> {
     let to = Device::open(&request.to, Access::Write)?;
-    must_have_one_name(&to)?;
+    must_be_nobody_elses(&to)?;
     if let Some(identity) = &request.identity {
         must_be(&to, identity)?;
     }
@@ -177,15 +181,24 @@ fn must_differ(a: &Device, b: &Device) -> Result<(), BlockError> {
     }
 }
 
-/// What is written through one name is not seen by whoever uses another: it may be mounted there.
-fn must_have_one_name(to: &Device) -> Result<(), BlockError> {
+/// What is written through one name is not seen by whoever uses another: it may be mounted there. And whoever has it open for
+/// writing will write.
+fn must_be_nobody_elses(to: &Device) -> Result<(), BlockError> {
+    let busy = |by: String| Err(BlockError::Busy { path: to.path().to_owned(), by });
     let others = alias::others(to);
-    match others.is_empty() {
-        true => Ok(()),
-        false => Err(BlockError::Busy {
-            path: to.path().to_owned(),
-            by: format!(": {} shows the same bytes; detach it first", others.join(", ")),
-        }),
+    if !others.is_empty() {
+        return busy(format!(": {} shows the same bytes; detach it first", others.join(", ")));
+    }
+    // A program that looks at new devices may be about to close it.
+    for _ in 0..WRITER_LOOKS {
+        if writers::other(to).is_none() {
+            return Ok(());
+        }
+        std::thread::sleep(WRITER_PAUSE);
+    }
+    match writers::other(to) {
+        Some(writer) => busy(format!(": {writer} has it open for writing")),
+        None => Ok(()),
     }
 }
 
