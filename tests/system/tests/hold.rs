@@ -167,7 +167,7 @@ fn a_file_system_frozen_by_an_engine_that_is_killed_takes_writes_again() {
 /// Steps whose events are all gone through, in order, and those that are taken back after a late failure.
 const STEPS: [&str; 10] =
     ["room", "flush", "before", "backup", "datasnap", "walsnap", "data", "wal", "complete", "serve"];
-const TAKEN_BACK: [&str; 6] = ["serve", "complete", "wal", "data", "walsnap", "datasnap"];
+const TAKEN_BACK: [&str; 7] = ["serve", "complete", "wal", "data", "walsnap", "datasnap", "flush"];
 const LAST: [&str; 5] = ["stop", "off-data", "off-wal", "drop-data", "drop-wal"];
 /// How many runs one machine makes.
 const RUNS: usize = 8;
@@ -209,8 +209,16 @@ fn of_each(event: &str, steps: &[&str]) -> Vec<String> {
 }
 
 fn on_the_way_forth() -> Vec<String> {
-    let held =
-        ["created", "ended", "armed", "hold-confirmed:backup", "releasing:backup", "answered-release:backup"];
+    let held = [
+        "created",
+        "ended",
+        "armed",
+        "hold-confirmed:backup",
+        "releasing:backup",
+        "answered-release:backup",
+        "checkpointed:data",
+        "checkpointed:wal",
+    ];
     let held = held.map(str::to_owned).to_vec();
     let steps = [&STEPS[..], &["sound"], &LAST].concat();
     [held, of_each("intended", &steps), of_each("answered", &steps)].concat()
