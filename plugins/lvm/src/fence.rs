@@ -37,6 +37,8 @@ pub struct Output {
     pub device: Device,
     /// Its uuid.
     pub identity: Maybe<String>,
+    /// The tag that tells whose bar it is; `lvm.unfence` takes it.
+    pub tag: Maybe<String>,
 }
 
 impl Input {
@@ -49,9 +51,13 @@ impl Input {
         Ok(report::find(&report::volumes(ctx, &self.vg)?, &self.vg, &self.volume)?.clone())
     }
 
-    fn output(&self, volume: &Volume) -> Result<Output, Refusal> {
+    fn output(&self, volume: &Volume, tag: Maybe<String>) -> Result<Output, Refusal> {
         let device = name::device(&self.vg, &self.volume).into();
-        Ok(Output { id: self.id()?, device, identity: Maybe::Known(volume.uuid.clone()) })
+        Ok(Output { id: self.id()?, device, identity: Maybe::Known(volume.uuid.clone()), tag })
+    }
+
+    fn barred(&self, ctx: &Context<'_>, volume: &Volume) -> Result<Output, Refusal> {
+        self.output(volume, Maybe::Known(ctx.mark.clone()))
     }
 
     fn bar(&self, ctx: &Context<'_>) -> Result<Command, Refusal> {
@@ -60,13 +66,23 @@ impl Input {
     }
 
     fn lift(&self, ctx: &Context<'_>) -> Result<Command, Refusal> {
-        let set = ["--setautoactivation", "y", "--setactivationskip", "n", "--deltag"];
-        Ok(Command::new("lvchange").args(set).arg(&ctx.mark).arg(self.id()?))
+        Ok(lift(&ctx.mark, &self.id()?))
     }
 
     fn activate(&self) -> Result<Command, Refusal> {
-        Ok(Command::new("lvchange").args(["-ay", "-K"]).arg(self.id()?))
+        Ok(activate(&self.id()?))
     }
+}
+
+/// Opens a volume again.
+pub(crate) fn lift(tag: impl std::fmt::Display, id: &str) -> Command {
+    let set = ["--setautoactivation", "y", "--setactivationskip", "n", "--deltag"];
+    Command::new("lvchange").args(set).arg(tag).arg(id)
+}
+
+/// Activates what a boot may have passed over.
+pub(crate) fn activate(id: &str) -> Command {
+    Command::new("lvchange").args(["-ay", "-K"]).arg(id)
 }
 
 /// Whose bar there is.
@@ -109,7 +125,7 @@ impl Action for Fence {
     fn preview(ctx: &Context<'_>, input: &Input) -> Result<Shown<Output>, Refusal> {
         let volume = input.look(ctx)?;
         bar(ctx, &volume)?;
-        Ok(Shown::new([Effect::run(&input.bar(ctx)?)]).output(input.output(&volume)?))
+        Ok(Shown::new([Effect::run(&input.bar(ctx)?)]).output(input.output(&volume, Maybe::later())?))
     }
 
     fn preview_undo(ctx: &Context<'_>, input: &Input) -> Result<Shown<()>, Refusal> {
@@ -120,14 +136,15 @@ impl Action for Fence {
     fn apply(ctx: &Context<'_>, input: &Input, _checkpoint: Option<Value>) -> Answer<Output> {
         let volume = input.look(ctx)?;
         match bar(ctx, &volume)? {
-            Bar::Ours => return Ok(Done::Changed(input.output(&volume)?)),
-            Bar::Others => return Ok(Done::Unchanged(input.output(&volume)?)),
+            Bar::Ours => return Ok(Done::Changed(input.barred(ctx, &volume)?)),
+            // No tag of this step's: there is nothing for `lvm.unfence` to lift.
+            Bar::Others => return Ok(Done::Unchanged(input.barred(ctx, &volume)?)),
             Bar::None => {}
         }
         let told = ctx.host().run(&input.bar(ctx)?)?;
         let after = input.look(ctx)?;
         match (bar(ctx, &after)?, told.success()) {
-            (Bar::Ours, _) => Ok(Done::Changed(input.output(&after)?)),
+            (Bar::Ours, _) => Ok(Done::Changed(input.barred(ctx, &after)?)),
             (Bar::None, false) => Err(Refusal::new("lvchange", told.words()).into()),
             _ => Err(Failure::new("lvchange", told.words(), format!("{} is not barred", input.id()?)).into()),
         }
@@ -136,7 +153,7 @@ impl Action for Fence {
     fn probe(ctx: &Context<'_>, input: &Input, _story: &Story) -> Result<Probed<Output>, Stop> {
         let volume = input.look(ctx)?;
         Ok(match bar(ctx, &volume)? {
-            Bar::Ours => Probed::Applied(input.output(&volume)?),
+            Bar::Ours => Probed::Applied(input.barred(ctx, &volume)?),
             Bar::None | Bar::Others => Probed::NotApplied,
         })
     }

@@ -37,7 +37,7 @@ pub struct Volume {
     pub origin: Option<String>,
     /// Bytes in a chunk of a snapshot; else 0.
     pub chunk: u64,
-    /// How full a snapshot's store is, in per cent, while it is active.
+    /// How full a snapshot's store is, in per cent, while it is active; of an origin, what is left to be merged into it.
     pub percent: Option<f64>,
     /// The snapshot overflowed or was dropped.
     pub invalid: bool,
@@ -45,22 +45,41 @@ pub struct Volume {
     pub skipped: bool,
     /// It is activated by itself at boot.
     pub automatic: bool,
+    /// Somebody has its device open; mounting it does.
+    pub open: bool,
+    /// The kernel gave up merging it, or a snapshot into it.
+    pub unmerged: bool,
 }
 
 impl Volume {
     /// Whether the device is there.
     pub fn active(&self) -> bool {
-        matches!(self.attr.as_bytes().get(4), Some(b'a' | b's' | b'I' | b'S'))
+        matches!(self.attr.as_bytes().get(4), Some(b'a' | b's' | b'I' | b'S' | b'm' | b'M'))
     }
 
     /// Whether every access to it hangs until somebody resumes it.
     pub fn suspended(&self) -> bool {
-        matches!(self.attr.as_bytes().get(4), Some(b's' | b'S'))
+        matches!(self.attr.as_bytes().get(4), Some(b's' | b'S' | b'M'))
+    }
+
+    /// Whether it is a snapshot that is to be merged, or an origin into which one is to be.
+    pub fn merging(&self) -> bool {
+        matches!(self.attr.as_bytes().first(), Some(b'S' | b'O'))
     }
 
     /// Whether it is a snapshot in more than name.
     pub fn is_snapshot(&self) -> bool {
         matches!(self.attr.as_bytes().first(), Some(b's' | b'S'))
+    }
+
+    /// Bytes of its store that are in use, while it is active; else 0.
+    pub fn used(&self) -> u64 {
+        self.share(self.percent.unwrap_or(0.0))
+    }
+
+    /// So many per cent of its store, in bytes.
+    pub fn share(&self, percent: f64) -> u64 {
+        (self.bytes as f64 * percent / 100.0).round() as u64
     }
 
     /// Whether it carries that tag.
@@ -71,11 +90,11 @@ impl Volume {
 
 const GROUP_FIELDS: &str = "vg_name,vg_uuid,vg_extent_size,vg_free_count";
 const VOLUME_FIELDS: &str = "lv_name,lv_uuid,lv_size,lv_attr,lv_tags,origin,chunk_size,snap_percent,\
-lv_snapshot_invalid,lv_skip_activation,lv_autoactivation";
+lv_snapshot_invalid,lv_skip_activation,lv_autoactivation,lv_device_open,lv_merge_failed";
 
-fn command(program: &str, fields: &str, group: &str) -> Command {
-    let format = ["--reportformat", "json", "--units", "b", "--nosuffix", "--binary", "-o"];
-    Command::reading(program).args(format).arg(fields).arg(group)
+fn command(program: &str, which: &[&str], fields: &str, group: &str) -> Command {
+    let format = ["--reportformat", "json", "--units", "b", "--nosuffix", "--binary"];
+    Command::reading(program).args(format).args(which).arg("-o").arg(fields).arg(group)
 }
 
 /// Asks for a group.
@@ -83,7 +102,7 @@ fn command(program: &str, fields: &str, group: &str) -> Command {
 /// # Errors
 /// `no-such-volume-group` with LVM's own words.
 pub fn group(ctx: &Context<'_>, name: &str) -> Result<Group, Refusal> {
-    let rows: Vec<GroupRow> = rows(ctx, command("vgs", GROUP_FIELDS, name), "vg")?;
+    let rows: Vec<GroupRow> = rows(ctx, command("vgs", &[], GROUP_FIELDS, name), "vg")?;
     rows.into_iter()
         .next()
         .map(Group::from)
@@ -95,7 +114,16 @@ pub fn group(ctx: &Context<'_>, name: &str) -> Result<Group, Refusal> {
 /// # Errors
 /// `no-such-volume-group` with LVM's own words.
 pub fn volumes(ctx: &Context<'_>, group: &str) -> Result<Vec<Volume>, Refusal> {
-    let rows: Vec<VolumeRow> = rows(ctx, command("lvs", VOLUME_FIELDS, group), "lv")?;
+    let rows: Vec<VolumeRow> = rows(ctx, command("lvs", &[], VOLUME_FIELDS, group), "lv")?;
+    Ok(rows.into_iter().map(Volume::from).collect())
+}
+
+/// Asks for all volumes of a group and for what LVM hides behind them, such as a snapshot that is being merged.
+///
+/// # Errors
+/// `no-such-volume-group` with LVM's own words.
+pub fn hidden_too(ctx: &Context<'_>, group: &str) -> Result<Vec<Volume>, Refusal> {
+    let rows: Vec<VolumeRow> = rows(ctx, command("lvs", &["-a"], VOLUME_FIELDS, group), "lv")?;
     Ok(rows.into_iter().map(Volume::from).collect())
 }
 
@@ -151,6 +179,8 @@ struct VolumeRow {
     lv_snapshot_invalid: String,
     lv_skip_activation: String,
     lv_autoactivation: String,
+    lv_device_open: String,
+    lv_merge_failed: String,
 }
 
 impl From<GroupRow> for Group {
@@ -168,7 +198,7 @@ impl From<VolumeRow> for Volume {
     fn from(row: VolumeRow) -> Self {
         let yes = |text: &str| text.trim() == "1";
         Self {
-            name: row.lv_name,
+            name: row.lv_name.trim_matches(['[', ']']).to_owned(),
             uuid: row.lv_uuid,
             bytes: figure(&row.lv_size),
             attr: row.lv_attr,
@@ -179,6 +209,8 @@ impl From<VolumeRow> for Volume {
             invalid: yes(&row.lv_snapshot_invalid),
             skipped: yes(&row.lv_skip_activation),
             automatic: yes(&row.lv_autoactivation),
+            open: yes(&row.lv_device_open),
+            unmerged: yes(&row.lv_merge_failed),
         }
     }
 }

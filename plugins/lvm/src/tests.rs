@@ -1,4 +1,7 @@
-//! The steps against a group that behaves as LVM 2.03.16 was seen to, half-made snapshots and suspended origins included.
+//! The steps against a group that behaves as LVM 2.03.16 was seen to, half-made snapshots, suspended origins and merges that
+//! nobody watches included.
+
+mod merging;
 
 use crate::{Activate, CheckExtents, Deactivate, Fence, Plugin, Remove, Snapshot, Usable};
 use cutwater_sdk::call::{self, Reply};
@@ -19,6 +22,16 @@ struct Lv {
     origin: String,
     chunk: u64,
     barred: bool,
+    uuid: Option<String>,
+    percent: f64,
+    open: bool,
+    /// It is to be merged.
+    merging: bool,
+    /// The kernel is at it.
+    kernel: bool,
+    /// LVM watches for the kernel's end.
+    watched: bool,
+    unmerged: bool,
 }
 
 #[derive(Debug, Default)]
@@ -40,13 +53,20 @@ impl Group {
         )
     }
 
-    fn lvs(&self) -> Output {
+    /// Each look finds a merge further on.
+    fn lvs(&mut self, args: &[String]) -> Output {
+        let all = args.iter().any(|arg| arg == "-a");
         let snapped = |name: &str| self.lvs.values().any(|lv| lv.origin == name);
-        let rows: Vec<Value> = self.lvs.iter().map(|(name, lv)| {
-            let kind = match (lv.origin.is_empty(), snapped(name)) {
-                (false, _) => 's',
-                (true, true) => 'o',
-                (true, false) => '-',
+        let into = |name: &str| self.lvs.values().find(|lv| lv.origin == name && lv.merging);
+        let rows: Vec<Value> = self.lvs.iter().filter(|(_, lv)| all || !lv.merging).map(|(name, lv)| {
+            let target = into(name);
+            let into = target.filter(|_| lv.active);
+            let kind = match (lv.origin.is_empty(), lv.merging, snapped(name)) {
+                (false, false, _) => 's',
+                (false, true, _) => 'S',
+                (true, _, true) if target.is_some() => 'O',
+                (true, _, true) => 'o',
+                (true, _, false) => '-',
             };
             let state = match (lv.active, lv.suspended, lv.invalid) {
                 (false, ..) => '-',
@@ -54,13 +74,22 @@ impl Group {
                 (_, _, true) => 'I',
                 _ => 'a',
             };
-            json!({ "lv_name": name, "lv_uuid": format!("uuid-{name}"), "lv_size": (lv.extents * EXTENT).to_string(),
+            let percent = match (into, lv.origin.is_empty(), lv.active) {
+                (Some(snapshot), ..) if snapshot.kernel => format!("{:.2}", snapshot.percent),
+                (None, false, true) => format!("{:.2}", lv.percent),
+                _ => String::new(),
+            };
+            let told = |known: bool, yes: bool| if !known { "-1" } else if yes { "1" } else { "0" };
+            json!({ "lv_name": if lv.merging { format!("[{name}]") } else { name.clone() },
+                "lv_uuid": lv.uuid.clone().unwrap_or_else(|| format!("uuid-{name}")), "lv_size": (lv.extents * EXTENT).to_string(),
                 "lv_attr": format!("{kind}wi-{state}-----"), "lv_tags": lv.tags.join(","), "origin": lv.origin,
-                "chunk_size": lv.chunk.to_string(), "snap_percent": if lv.origin.is_empty() { "" } else { "12.50" },
-                "lv_snapshot_invalid": if lv.origin.is_empty() { "-1" } else if lv.invalid { "1" } else { "0" },
-                "lv_skip_activation": if lv.barred { "1" } else { "0" },
-                "lv_autoactivation": if lv.barred { "0" } else { "1" } })
+                "chunk_size": lv.chunk.to_string(), "snap_percent": percent,
+                "lv_snapshot_invalid": told(!lv.origin.is_empty() && lv.active, lv.invalid),
+                "lv_skip_activation": told(true, lv.barred), "lv_autoactivation": told(true, !lv.barred),
+                "lv_device_open": told(lv.active, lv.open),
+                "lv_merge_failed": told(lv.active && (lv.merging || into.is_some()), lv.unmerged) })
         }).collect();
+        self.merge_on();
         Output::ok(json!({ "report": [{ "lv": rows }] }).to_string())
     }
 
@@ -77,8 +106,14 @@ impl Group {
             );
             return Output::failed(5, words);
         }
-        let mut lv =
-            Lv { extents, active: true, tags: vec![value("--addtag")], chunk: number("-c"), ..Lv::default() };
+        let mut lv = Lv {
+            extents,
+            active: true,
+            tags: vec![value("--addtag")],
+            chunk: number("-c"),
+            percent: 12.5,
+            ..Lv::default()
+        };
         if self.cut.is_none() {
             lv.origin = origin.clone();
         }
@@ -113,11 +148,13 @@ impl Group {
         };
         let mut rest = args.iter();
         let keep = args.iter().any(|arg| arg == "-K");
+        let (mut begins, mut polled) = (false, false);
         while let Some(arg) = rest.next() {
             match arg.as_str() {
-                "-ay" if !lv.barred || keep => lv.active = true,
+                "-ay" if !lv.barred || keep => (lv.active, begins) = (true, true),
                 "-an" => lv.active = false,
-                "--refresh" => lv.suspended = false,
+                "--refresh" => (lv.suspended, begins, polled) = (false, !lv.open, true),
+                "--poll" => polled = rest.next().unwrap() == "y",
                 "--setactivationskip" => lv.barred = rest.next().unwrap() == "y",
                 "--addtag" => lv.tags.push(rest.next().unwrap().clone()),
                 "--deltag" => {
@@ -126,6 +163,12 @@ impl Group {
                 }
                 _ => {}
             }
+        }
+        let active = lv.active;
+        for snapshot in self.lvs.values_mut().filter(|lv| lv.origin == name) {
+            snapshot.active = active;
+            snapshot.kernel = active && (snapshot.kernel || snapshot.merging && begins);
+            snapshot.watched |= polled;
         }
         Output::ok("")
     }
@@ -143,12 +186,13 @@ fn world(free: u64) -> World {
         Rc::new(RefCell::new(Group { lvs: BTreeMap::from([("dat".to_owned(), dat)]), free, cut: None }));
     let mut host = Host::new();
     type Does = fn(&mut Group, &[String]) -> Output;
-    let programs: [(&str, Does); 5] = [
+    let programs: [(&str, Does); 6] = [
         ("vgs", |group, _| group.vgs()),
-        ("lvs", |group, _| group.lvs()),
+        ("lvs", Group::lvs),
         ("lvcreate", Group::lvcreate),
         ("lvremove", Group::lvremove),
         ("lvchange", Group::lvchange),
+        ("lvconvert", Group::lvconvert),
     ];
     for (name, does) in programs {
         let group = group.clone();
@@ -423,10 +467,12 @@ fn the_plugin_tells_its_steps_within_the_subset_of_json_schema() {
         "check-extents",
         "deactivate",
         "fence",
+        "merge",
         "metadata-check",
         "remove",
         "snapshot",
         "snapshot-usable",
+        "unfence",
     ];
     let mut found: Vec<&str> = steps.keys().map(String::as_str).collect();
     found.sort_unstable();

@@ -2,7 +2,7 @@
 //!
 //! Extending a snapshot that has overflowed answers well and changes nothing, so this is asked again after any extension.
 
-use crate::{name, report};
+use crate::{mergeable, name, report};
 use cutwater_sdk::{Check, Context, Deserialize, JsonSchema, Maybe, Needs, Refusal, Serialize};
 
 /// Looks at a snapshot.
@@ -15,6 +15,9 @@ pub struct Usable;
 pub struct Input {
     /// GROUP/VOLUME, as `lvm.snapshot` gives it as `id`.
     pub volume: Maybe<String>,
+    /// Whether it must also be such that `lvm.merge` would begin at once: nobody has it or its origin open.
+    #[serde(default)]
+    pub to_merge: bool,
 }
 
 /// How full it is.
@@ -40,7 +43,7 @@ impl Check for Usable {
     fn run(ctx: &Context<'_>, input: &Input) -> Result<Output, Refusal> {
         let volume = input.volume.known()?;
         let (group, wanted) = name::pair(volume)?;
-        let all = report::volumes(ctx, group)?;
+        let all = report::hidden_too(ctx, group)?;
         let found = report::find(&all, group, wanted)?;
         if found.invalid {
             let message = format!("the snapshot `{volume}` overflowed; take a larger one and copy anew");
@@ -48,6 +51,9 @@ impl Check for Usable {
         }
         if !found.is_snapshot() {
             return Err(Refusal::new("not-a-snapshot", format!("`{volume}` is no snapshot")));
+        }
+        if input.to_merge {
+            mergeable::check(ctx, group, found, &all)?;
         }
         Ok(Output { percent: found.percent })
     }

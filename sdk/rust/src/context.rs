@@ -39,6 +39,11 @@ impl<'a> Context<'a> {
         self.more.get("folder").and_then(Value::as_str)
     }
 
+    /// Whether this is asked while planning: there is no run yet, and steps before this one have not been done.
+    pub fn planning(&self) -> bool {
+        self.run.starts_with('\u{e000}')
+    }
+
     /// Says something to whoever watches the run.
     pub fn say(&self, text: impl AsRef<str>) {
         self.host.log(Level::Info, text.as_ref());

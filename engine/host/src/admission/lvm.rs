@@ -27,6 +27,7 @@ const FLAGS: &[&str] = &[
     "--test",
     "-b",
     "--background",
+    "--merge",
     "-ay",
     "-an",
     "-kn",

@@ -171,6 +171,8 @@ fn every_volume_that_an_lvm_line_names_is_found() {
         ("lvremove -y vg00", &["vg00"]),
         ("lvchange -ay -K --addtag x vg00/a", &["vg00/a"]),
         ("lvrename vg00 a b", &["vg00/a", "vg00/b"]),
+        ("lvconvert --merge -b -i 1 vg00/a", &["vg00/a"]),
+        ("lvchange --poll y vg00/a", &["vg00/a"]),
     ] {
         assert_eq!(objects(line).unwrap(), named, "{line}");
     }
