@@ -27,6 +27,8 @@ const FLAGS: &[&str] = &[
     "--test",
     "-b",
     "--background",
+    "--abort",
+    "--atomic",
     "--merge",
     "-ay",
     "-an",
@@ -63,6 +65,7 @@ const VALUES: &[&str] = &[
     "--type",
     "-i",
     "--stripes",
+    "--interval",
     "-I",
     "--stripesize",
     "-m",
@@ -132,7 +135,7 @@ pub fn objects(program: &str, args: &[String]) -> Result<Vec<String>, String> {
     if !FAMILY.contains(&program) {
         return Err(format!("the host does not read the arguments of `{program}`; use the single programs"));
     }
-    let Line { operands, name, snapshot } = line(program, args)?;
+    let Line { operands, name, snapshot, abort } = line(program, args)?;
     let Some(first) = operands.first().cloned() else {
         return Err("no volume is named, which can mean all of them".into());
     };
@@ -152,6 +155,16 @@ pub fn objects(program: &str, args: &[String]) -> Result<Vec<String>, String> {
             .iter()
             .map(|name| if name.contains('/') { name.clone() } else { format!("{first}/{name}") })
             .collect()),
+        "pvmove" if abort && name.is_none() => Ok(operands),
+        // Without a name it moves whatever lies on the source; without a target it takes room wherever there is some.
+        "pvmove" if !abort => {
+            let name = name.filter(|name| name.contains('/'));
+            let name = name.ok_or("the volume to move is named by `-n VG/LV`; else others are moved, too")?;
+            if operands.len() < 2 {
+                return Err("the physical volume that takes the moved one is not named".into());
+            }
+            Ok([vec![name], operands].concat())
+        }
         _ if name.is_some() => Err(format!("the host does not know what `-n` means to `{program}`")),
         _ => Ok(operands),
     }
@@ -161,10 +174,11 @@ struct Line {
     operands: Vec<String>,
     name: Option<String>,
     snapshot: bool,
+    abort: bool,
 }
 
 fn line(program: &str, args: &[String]) -> Result<Line, String> {
-    let mut line = Line { operands: Vec::new(), name: None, snapshot: false };
+    let mut line = Line { operands: Vec::new(), name: None, snapshot: false, abort: false };
     let mut rest = args.iter();
     while let Some(arg) = rest.next() {
         let (option, value) = match arg.split_once('=') {
@@ -178,9 +192,12 @@ fn line(program: &str, args: &[String]) -> Result<Line, String> {
             line.operands.push(arg.clone());
         } else if NAME.contains(&option) {
             let value = value.or_else(|| rest.next().cloned()).ok_or("`-n` has no value")?;
-            line.name = Some(value);
+            if line.name.replace(value).is_some() {
+                return Err("`-n` is given twice".into());
+            }
         } else if FLAGS.contains(&arg.as_str()) {
             line.snapshot |= matches!(arg.as_str(), "-s" | "--snapshot");
+            line.abort |= arg == "--abort";
         } else if VALUES.contains(&option) {
             if value.is_none() {
                 rest.next().ok_or_else(|| format!("`{arg}` has no value"))?;

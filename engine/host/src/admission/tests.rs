@@ -173,6 +173,9 @@ fn every_volume_that_an_lvm_line_names_is_found() {
         ("lvrename vg00 a b", &["vg00/a", "vg00/b"]),
         ("lvconvert --merge -b -i 1 vg00/a", &["vg00/a"]),
         ("lvchange --poll y vg00/a", &["vg00/a"]),
+        ("pvmove --atomic -i 1 -n vg00/a /dev/sda /dev/sdb", &["vg00/a", "/dev/sda", "/dev/sdb"]),
+        ("pvmove --name=vg00/a /dev/sda /dev/sdb /dev/sdc", &["vg00/a", "/dev/sda", "/dev/sdb", "/dev/sdc"]),
+        ("pvmove --abort /dev/sda", &["/dev/sda"]),
     ] {
         assert_eq!(objects(line).unwrap(), named, "{line}");
     }
@@ -187,8 +190,42 @@ fn every_volume_that_an_lvm_line_names_is_found() {
         "lvcreate -s -n x vg00",
         "vgchange -u vg00 vg01",
         "pvchange --uuid /dev/sda /dev/sdb",
+        "pvmove",
+        "pvmove --abort",
+        "pvmove /dev/sda",
+        "pvmove /dev/sda /dev/sdb",
+        "pvmove -n a /dev/sda /dev/sdb",
+        "pvmove -n vg00/a /dev/sda",
+        "pvmove -n vg00/a -n vg00/b /dev/sda /dev/sdb",
+        "pvmove --abort -n vg00/a /dev/sda",
     ] {
         assert!(objects(line).is_err(), "{line}");
+    }
+}
+
+#[test]
+fn a_move_needs_the_volume_and_both_physical_volumes_granted() {
+    let line = "pvmove --atomic -i 1 -n vg00/dat /dev/sda /dev/sdb";
+    let with = |on: &[&str]| {
+        let mut rules = rules(Phase::Apply);
+        rules.grants.run.push("pvmove".into());
+        rules.grants.on = owned(on);
+        rules.admitted.extend([run(line), run("pvmove /dev/sda /dev/sdb")]);
+        rules
+    };
+    let granted = with(&["vg00/dat", "/dev/sda", "/dev/sdb"]);
+    assert_eq!(asked(&granted, line), Ok(Admitted::Changes));
+    assert!(matches!(asked(&granted, "pvmove /dev/sda /dev/sdb"), Err(Denied::Unclear { .. })));
+    for (on, missing) in [
+        (["vg00/other", "/dev/sda", "/dev/sdb"], "vg00/dat"),
+        (["vg00/dat", "/dev/sda", "/dev/sdc"], "/dev/sdb"),
+        (["vg00/dat", "/dev/sdb", "/dev/sdc"], "/dev/sda"),
+    ] {
+        let denied = asked(&with(&on), line);
+        assert!(
+            matches!(&denied, Err(Denied::NotGranted { key: "on", entry, .. }) if entry == missing),
+            "{denied:?}"
+        );
     }
 }
 
