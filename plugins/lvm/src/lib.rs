@@ -1,14 +1,19 @@
-//! Volume groups, logical volumes and their snapshots: one file a step; `report` reads LVM's answers, `name` makes
-//! names.
+//! Volume groups, logical volumes and their snapshots: one file a step; `report`, `layout` and `physical` read LVM's answers,
+//! `name` makes names; `moving` and `carrying` are of `move_volumes`.
 
 mod activation;
+mod carrying;
 mod check_extents;
 mod course;
 mod fence;
+mod layout;
 mod merge;
 mod mergeable;
 mod metadata_check;
+mod move_volumes;
+mod moving;
 mod name;
+mod physical;
 mod remove;
 mod report;
 mod snapshot;
@@ -20,6 +25,7 @@ pub use check_extents::CheckExtents;
 pub use fence::Fence;
 pub use merge::Merge;
 pub use metadata_check::MetadataCheck;
+pub use move_volumes::MoveVolumes;
 pub use remove::Remove;
 pub use snapshot::Snapshot;
 pub use unfence::Unfence;
@@ -29,8 +35,10 @@ cutwater_sdk::plugin! {
     name: "lvm",
     summary: "Volume groups, logical volumes and their snapshots.",
     checks: [CheckExtents, MetadataCheck, Usable],
-    actions: [Snapshot, Remove, Activate, Deactivate, Fence, Unfence, Merge],
+    actions: [Snapshot, Remove, Activate, Deactivate, Fence, Unfence, Merge, MoveVolumes],
 }
 
+#[cfg(test)]
+mod move_tests;
 #[cfg(test)]
 mod tests;

@@ -92,7 +92,8 @@ const GROUP_FIELDS: &str = "vg_name,vg_uuid,vg_extent_size,vg_free_count";
 const VOLUME_FIELDS: &str = "lv_name,lv_uuid,lv_size,lv_attr,lv_tags,origin,chunk_size,snap_percent,\
 lv_snapshot_invalid,lv_skip_activation,lv_autoactivation,lv_device_open,lv_merge_failed";
 
-fn command(program: &str, which: &[&str], fields: &str, group: &str) -> Command {
+/// A reporting program, asked for these fields of that object; `which` widens what it tells of (`-a`).
+pub fn command(program: &str, which: &[&str], fields: &str, group: &str) -> Command {
     let format = ["--reportformat", "json", "--units", "b", "--nosuffix", "--binary"];
     Command::reading(program).args(format).args(which).arg("-o").arg(fields).arg(group)
 }
@@ -141,7 +142,11 @@ pub fn find<'a>(all: &'a [Volume], group: &str, name: &str) -> Result<&'a Volume
     })
 }
 
-fn rows<T: DeserializeOwned>(ctx: &Context<'_>, command: Command, key: &str) -> Result<Vec<T>, Refusal> {
+/// The rows of a report.
+///
+/// # Errors
+/// `no-such-volume-group`, or `lvm`, with LVM's own words.
+pub fn rows<T: DeserializeOwned>(ctx: &Context<'_>, command: Command, key: &str) -> Result<Vec<T>, Refusal> {
     let told = ctx.host().run(&command).map_err(Refusal::from)?;
     if !told.success() {
         let words = told.words();
@@ -215,6 +220,7 @@ impl From<VolumeRow> for Volume {
     }
 }
 
-fn figure(text: &str) -> u64 {
+/// A figure with or without its unit; 0 where there is none.
+pub fn figure(text: &str) -> u64 {
     text.trim().trim_end_matches('B').parse().unwrap_or(0)
 }

@@ -469,6 +469,7 @@ fn the_plugin_tells_its_steps_within_the_subset_of_json_schema() {
         "fence",
         "merge",
         "metadata-check",
+        "move",
         "remove",
         "snapshot",
         "snapshot-usable",
