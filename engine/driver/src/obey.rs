@@ -5,7 +5,7 @@ use crate::ports::Command;
 use cutwater_core::event::Event;
 use cutwater_core::names::StepName;
 use cutwater_core::plan::Body;
-use cutwater_core::state::Status;
+use cutwater_core::state::{Phase, Status};
 
 impl Engine {
     /// Obeys, or says why not.
@@ -56,6 +56,9 @@ fn judge(engine: &Engine, command: Command) -> Result<Option<Event>, String> {
             Ok(Some(Event::Approved { step, by, plan }))
         }
         Command::Pause { by } => Ok(Some(Event::Commanded { what: "pause".into(), by })),
+        Command::Resume { .. } if matches!(state.phase, Phase::Back { only: Some(_) }) && !state.paused => {
+            Err("the way back is under way, and is not broken off; `cutwater watch` tells its end".into())
+        }
         Command::Resume { by } => Ok(Some(Event::Commanded { what: "resume".into(), by })),
         Command::Abort { by } => match &state.crossed {
             Some(crossed) => Err(behind(crossed)),

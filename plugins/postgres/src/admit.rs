@@ -2,12 +2,12 @@
 //! It must not know where the data lies.
 
 use crate::address::Address;
-use crate::bar::{effects, put, read, session_if_up};
+use crate::bar::{Undoing, effects, put, read, session_if_up};
 use crate::hba;
 use crate::session::Session;
 use cutwater_sdk::{
-    Action, Answer, Context, Deserialize, Done, JsonSchema, Needs, Path, Probed, Refusal, Serialize, Shown,
-    Stop, Story, Undo, Value,
+    Action, Answer, Context, Deserialize, Done, Host, JsonSchema, Needs, Path, Probed, Refusal, Serialize,
+    Shown, Stop, Story, Undo, Value, json,
 };
 
 /// Lets clients in again.
@@ -73,7 +73,11 @@ impl Action for Admit {
         Ok(Done::Changed(output(input)))
     }
 
-    fn probe(ctx: &Context<'_>, input: &Input, _: &Story) -> Result<Probed<Output>, Stop> {
+    fn probe(ctx: &Context<'_>, input: &Input, story: &Story) -> Result<Probed<Output>, Stop> {
+        // The file may bar again, and the server still keep to the one before: undoing again makes it read.
+        if story.checkpoint::<Undoing>().is_some_and(|saved| saved.undoing) {
+            return Ok(Probed::PartWay(story.checkpoint.clone()));
+        }
         match hba::is_barred(&read(ctx, &input.hba)?, &ctx.run)? {
             true => Ok(Probed::NotApplied),
             // Whether the server has read it is not to be seen; applying again makes it.
@@ -82,6 +86,7 @@ impl Action for Admit {
     }
 
     fn undo(ctx: &Context<'_>, input: &Input, _: &Story) -> Answer<()> {
+        ctx.host().save(&json!({ "undoing": true }))?;
         let content = hba::barred(&read(ctx, &input.hba)?, &ctx.run, &input.address)?;
         let session = Session::open(ctx, &input.address)?;
         put(ctx, &input.hba, &content, Some(session))?;

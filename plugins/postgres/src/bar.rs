@@ -26,8 +26,9 @@ pub struct Input {
 
 /// What an undo saves before it does anything.
 #[derive(Debug, Deserialize)]
-struct Undoing {
-    undoing: bool,
+pub struct Undoing {
+    /// Always.
+    pub undoing: bool,
 }
 
 /// Where clients are barred.

@@ -169,6 +169,29 @@ fn stop_is_probed_by_the_state_and_started_again() {
     );
 }
 
+/// Sabotage: what comes after the program taken for a refusal, which leaves nothing behind: the run would end as undone, and the
+/// service stay down.
+#[test]
+fn a_stop_whose_end_cannot_be_told_is_no_refusal() {
+    let input = json!({ "unit": "pg" });
+    let strange = declared().answers("pgctl status", [Output::ok("running"), Output::failed(9, "what?")]);
+    let cut_short = declared().program("pgctl", |host, command| match command.args[0].as_str() {
+        "status" if host.text("/state").as_deref() == Some("up") => Output::ok("running"),
+        "status" => Output::failed(3, ""),
+        _ => {
+            host.files.borrow_mut().insert("/state".into(), "down".into());
+            host.fault("look pgctl status", "stopping");
+            Output::ok("")
+        }
+    });
+    for host in [strange, cut_short] {
+        let reply = Plugin::apply(&ctx(&host, "stop"), input.clone(), None);
+        let Reply::Failed(failure) = reply else { panic!("{reply:?}, {:?}", host.calls()) };
+        assert_eq!(failure.left, "`pg` was stopped, and its status cannot be told");
+        assert_eq!(host.text("/state").as_deref(), Some("down"));
+    }
+}
+
 #[test]
 fn a_service_that_does_not_come_up_is_a_failure_in_its_own_words() {
     let host = declared().file("/state", "down").answers("pgctl start", [Output::failed(1, "no space left")]);

@@ -137,6 +137,11 @@ impl Fault {
     pub fn is_stopping(&self) -> bool {
         self.code == "stopping"
     }
+
+    /// Whether a fault of this code cuts a step short, rather than tell what the world is like.
+    pub fn cuts_short(code: &str) -> bool {
+        matches!(code, "stopping" | "timed-out" | "lost")
+    }
 }
 
 impl fmt::Display for Fault {

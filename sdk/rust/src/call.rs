@@ -106,6 +106,10 @@ fn written<T: Serialize>(ctx: &Context<'_>, output: &T, as_reply: fn(Value) -> R
 /// Makes the answer of a stop; `touched` decides between refused and failed.
 fn stopped(host: &Watched<'_>, stop: Stop) -> Reply {
     match stop {
+        // A fault that a step passed on as its refusal, after it had changed something.
+        Stop::Refused(refusal) if host.touched() && Fault::cuts_short(&refusal.code) => {
+            faulted(host, Fault::new(refusal.code, refusal.message))
+        }
         Stop::Refused(refusal) => Reply::Refused(refusal),
         Stop::Failed(failure) => {
             let checkpoint = failure.checkpoint.clone().or_else(|| host.saved());

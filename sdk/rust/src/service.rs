@@ -166,7 +166,7 @@ impl Service {
             ctx.host().replace(&admission, admission_text(ctx).as_bytes())?;
         }
         let started = ctx.host().run(&self.start_command()?)?;
-        match self.state(ctx)? {
+        match self.state_after(ctx, "was started")? {
             State::Running => Ok(true),
             _ => {
                 let left = format!("`{}` does not run", self.name);
@@ -180,6 +180,14 @@ impl Service {
         }
     }
 
+    /// Once its program ran, a status that nobody can tell is no refusal: something may have happened.
+    fn state_after(&self, ctx: &Context<'_>, done: &str) -> Result<State, Failure> {
+        self.state(ctx).map_err(|refusal| {
+            let left = format!("`{}` {done}, and its status cannot be told", self.name);
+            Failure { again: refusal.again, ..Failure::new(refusal.code, refusal.message, left) }
+        })
+    }
+
     /// Stops it and sees that it is stopped. False: it was stopped already.
     ///
     /// # Errors
@@ -189,7 +197,7 @@ impl Service {
             return Ok(false);
         }
         let stopped = ctx.host().run(&self.stop_command()?)?;
-        match self.state(ctx)? {
+        match self.state_after(ctx, "was stopped")? {
             State::Stopped => Ok(true),
             _ => {
                 let left = format!("`{}` still runs", self.name);

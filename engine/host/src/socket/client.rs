@@ -38,7 +38,13 @@ pub fn send(folder: &Path, run: &str, request: &Request) -> Result<String, SendE
     }
     let stream = match UnixStream::connect(words::path(folder, run)) {
         Ok(stream) => stream,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+        // Nobody can listen at a path that is too long for a socket (InvalidInput) either.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::InvalidInput
+            ) =>
+        {
             return Err(no_owner());
         }
         Err(error) => return Err(silent(error)),
