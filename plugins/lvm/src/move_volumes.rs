@@ -177,7 +177,8 @@ impl Action for MoveVolumes {
     fn preview_undo(ctx: &Context<'_>, input: &Input) -> Result<Shown<()>, Refusal> {
         let names = input.names(ctx, &Look::at(ctx, input)?)?;
         let mut commands = vec![input.abort()];
-        commands.extend(names.iter().rev().map(|name| input.back(name)));
+        // In the order in which they left: LVM takes the first free extents, which then are their own again.
+        commands.extend(names.iter().map(|name| input.back(name)));
         commands.extend(names.iter().map(|name| input.refresh(name)));
         commands.extend([input.sweep(), input.tag("--deltag", &ctx.mark, &names)]);
         Ok(Shown::new(commands.iter().map(Effect::run)).output(()).note(
@@ -246,7 +247,7 @@ impl Action for MoveVolumes {
         if is_back(&look(ctx, input)?)? {
             return Ok(Done::Unchanged(()));
         }
-        for was in before.volumes.iter().rev() {
+        for was in &before.volumes {
             back(ctx, input, &before, was)?;
         }
         for was in &before.volumes {
