@@ -199,6 +199,10 @@ impl Action for MoveVolumes {
             }
             (Ready::Already, Some(earlier)) => earlier,
             (Ready::Go, Some(earlier)) if marked => earlier,
+            (Ready::Go, None) if volumes.iter().any(|lv| seen.of(lv) != At::Source) => {
+                let why = "some of the volumes carry this step's mark, and how they lay before is not known";
+                return Err(Refusal::new("no-checkpoint", why).into());
+            }
             // Nothing carries the mark: whatever an earlier attempt did was taken back.
             (Ready::Go, _) => {
                 let before = seen.before(&volumes, ctx.host().now());
