@@ -106,11 +106,12 @@ fn a_second_run_goes_on_with_numbers_of_its_own() {
     wait_until_acked(&acks, 20);
     first.end();
     // A row that was committed while nobody heard the answer, as after a power cut.
-    let next = Records::read(&acks).unwrap().acked().filter(|ack| ack.client == 1).count();
+    let heard = Records::read(&acks).unwrap();
+    let next = heard.acked().filter(|ack| ack.client == 1).count();
     let unheard = i64::try_from(next).unwrap() + 1;
     server.client().execute("insert into ledger values (1, $1)", &[&unheard]).unwrap();
     let second = Run::start(&server, &acks);
-    wait_until_acked(&acks, 60);
+    wait_until_acked(&acks, heard.acked().count() + 40);
     second.end();
 
     let report = verify(&Records::read(&acks).unwrap(), &server.config(), None).unwrap();
