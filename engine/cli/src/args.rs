@@ -269,6 +269,9 @@ pub struct Resume {
     /// Take the run from an owner that is alive
     #[arg(long, hide = true)]
     pub take_over: bool,
+    /// No person asks for it: a pause stays one
+    #[arg(long, hide = true)]
+    pub unasked: bool,
     /// Return with status 7 instead of waiting for a person or the window
     #[arg(long)]
     pub no_wait: bool,

@@ -41,6 +41,7 @@ services:
     stop: [rm, -f, {here}ended]
     status: [test, -e, {here}ended]
   stubborn: {{ start: ['true'], stop: ['false'], status: ['true'] }}
+  mended: {{ start: [touch, {here}started], stop: [test, -e, {here}mended], status: [test, '!', -e, {here}mended] }}
 ",
         flagged("demo"),
         flagged("other"),
@@ -59,7 +60,7 @@ services:
 
 fn workflow(place: &Place, name: &str, steps: &str) -> String {
     let head = format!("cutwater: 1\nname: {name}\nsummary: about {name}\n");
-    let grants = "grants: { service: { units: [demo, other, slow, sticky, stubborn] } }\n";
+    let grants = "grants: { service: { units: [demo, other, slow, sticky, stubborn, mended] } }\n";
     place.file(&format!("{name}.yaml"), format!("{head}{grants}steps:\n{steps}"));
     format!("{name}.yaml")
 }
@@ -134,7 +135,7 @@ fn whoever_resumes_waits_for_the_program_that_the_dead_engine_started_before_any
     running.child.wait().unwrap();
     let run = runs(&place).remove(0);
     let mut resumed = Running::start(&place, &["resume", &run]);
-    resumed.until("stop: it is still happening");
+    resumed.until("stop: warn: `sh`, process");
     assert!(!place.path("ended").exists());
     std::fs::remove_file(place.path("keep")).unwrap();
     let (code, said) = resumed.end();
@@ -159,7 +160,7 @@ fn a_take_over_waits_for_the_program_that_the_dead_engine_started_too() {
     running.child.kill().unwrap();
     running.child.wait().unwrap();
     let mut watched = Running::start(&place, &["watch", &run]);
-    watched.until("stop: it is still happening");
+    watched.until("stop: warn: `sh`, process");
     std::fs::remove_file(place.path("keep")).unwrap();
     let (code, said) = watched.end();
     assert_eq!(code, 4, "{said}");
@@ -188,6 +189,69 @@ fn the_first_interrupt_undoes_and_the_second_leaves_and_says_how_to_go_on() {
     let resumed = place.cutwater(&["resume", &run]);
     assert_eq!(resumed.code, 4, "{resumed:?}");
     assert!(place.path("ended").exists(), "`sticky` was not started again");
+}
+
+/// Sabotage: a `resume` that says no word (the run stops again where it was); one that is said for a person at boot.
+#[test]
+fn a_run_that_paused_after_a_failure_goes_on_when_a_person_says_so() {
+    let place = machine();
+    let steps = "  down:
+    outage: { limit: 60s }
+    steps:
+      stop: { uses: service.stop, with: { unit: demo } }
+      more: { uses: service.stop, with: { unit: mended }, needs: [stop] }
+on-failure: pause
+";
+    let file = workflow(&place, "pauses", steps);
+    let said = place.cutwater(&["run", &file]);
+    assert_eq!(said.code, 5, "{said:?}");
+    let run = runs(&place).remove(0);
+    for way in ["resume", "abort"] {
+        assert!(said.out.contains(&format!("cutwater {way} {run}")), "{said:?}");
+    }
+    assert!(place.path("demo").exists(), "`demo` was not started again");
+    let all = place.cutwater(&["resume", "--all"]);
+    assert_eq!(all.code, 5, "{all:?}");
+    place.file("mended", "");
+    let said = place.cutwater(&["resume", &run]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(outcome(&place, &run), "done");
+    assert!(!place.path("demo").exists(), "`demo` was not stopped in the second outage");
+}
+
+/// Sabotage: a take-over each time the limit passes; an event at each look; a person's word taken meanwhile.
+#[test]
+fn an_undo_whose_program_hangs_is_waited_for_by_one_engine_and_its_program_is_named() {
+    let place = machine();
+    place.file("ended", "");
+    let steps = "  down:
+    outage: { limit: 1s }
+    steps:
+      stop: { uses: service.stop, with: { unit: sticky } }
+      more: { uses: service.stop, with: { unit: stubborn }, needs: [stop] }
+";
+    let file = workflow(&place, "hangs", steps);
+    let mut running = Running::start(&place, &["run", &file]);
+    appears(&place, "began");
+    let run = runs(&place).remove(0);
+    running.child.kill().unwrap();
+    running.child.wait().unwrap();
+    let mut watched = Running::start(&place, &["watch", &run]);
+    watched.until("end it with `kill ");
+    let journal = |place: &Place| {
+        let said = place.cutwater(&["--json", "show", &run]);
+        serde_json::from_str::<Value>(&said.out).unwrap()["epoch"].clone()
+    };
+    let settle = place.cutwater(&["settle", &run, "stop", "--not-applied", "--because", "it hangs"]);
+    assert!(settle.code != 0 && settle.err.contains("still running"), "{settle:?}");
+    // Longer than the limit and the five seconds that the guard gives on top.
+    let before = journal(&place);
+    std::thread::sleep(Duration::from_secs(8));
+    assert_eq!(journal(&place), before, "it was taken over again");
+    std::fs::remove_file(place.path("keep")).unwrap();
+    let (code, said) = watched.end();
+    assert_eq!(code, 4, "{said}");
+    assert_eq!(said.matches("end it with `kill ").count(), 1, "{said}");
 }
 
 /// A run that waits for the yes of somebody, and got it after its engine had left.

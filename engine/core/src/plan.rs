@@ -181,4 +181,9 @@ impl Body {
             Self::Outage { .. } | Self::Approve { .. } | Self::Gather { .. } => None,
         }
     }
+
+    /// Whether it is an action with a way back.
+    pub fn undoes(&self) -> bool {
+        matches!(self, Self::Action { undo, .. } if *undo != Undo::None)
+    }
 }

@@ -21,7 +21,7 @@ impl Engine {
         match todo {
             Todo::Start(step) => return self.prepare(step),
             Todo::Gather(step) => self.gather(step)?,
-            Todo::Probe(step, way) => self.probe(step, way)?,
+            Todo::Probe(step, way) => return self.probe(step, way),
             Todo::Ask(step) => self.ask(step)?,
             Todo::Expire(step) => {
                 self.append(vec![Event::Declined { step, by: "nobody answered in time".into() }], true)?;
@@ -51,7 +51,7 @@ impl Engine {
 
     /// The way back out of an outage takes time, too: the guard counts its limit anew. A hold keeps its deadline, for
     /// giving it back is all that is left to do, and the guard can do it alone.
-    fn give_the_way_back_time(&mut self) {
+    pub(crate) fn give_the_way_back_time(&self) {
         for step in (0..self.state.steps.len()).filter(|&step| self.state.is_open(step)) {
             let planned = &self.state.plan.steps[step];
             if let Body::Outage { limit_ms } = planned.body {
@@ -66,19 +66,10 @@ impl Engine {
         Ok((index, self.state.plan.steps[index].clone()))
     }
 
-    /// Whether a program of an earlier attempt still runs: it may act, and so nothing else is done to the step yet.
-    fn orphan_acts(&mut self, index: usize) -> bool {
-        let unseen = |p: &&Value| p.get("status").is_none() && p.get("signal").is_none();
-        let programs = self.state.steps[index].programs.iter().filter(unseen);
-        let acts = programs.into_iter().any(|program| self.ports.runner.still_running(program));
-        self.orphans |= acts;
-        acts
-    }
-
     /// Starts the last look at a step on a thread of its own.
     fn prepare(&mut self, step: StepName) -> Result<bool, EngineError> {
         let (index, mut planned) = self.planned(&step)?;
-        if self.orphan_acts(index) {
+        if self.orphan_acts(index)? {
             return Ok(false);
         }
         if planned.mark || self.state.crossed.is_some() {
@@ -141,8 +132,8 @@ impl Engine {
         let Prepared { step, look } = prepared;
         self.busy.remove(&step);
         let (index, planned) = self.planned(&step)?;
-        let turned = matches!(self.state.phase, Phase::Back { .. }) && !planned.finally;
-        if turned || self.state.paused || self.state.outcome.is_some() {
+        let late = matches!(self.state.phase, Phase::Back { .. }) || self.state.paused;
+        if late && !planned.finally || self.state.outcome.is_some() {
             return Ok(());
         }
         let attempt = self.state.steps[index].attempts + 1;
@@ -250,20 +241,21 @@ impl Engine {
     }
 
     /// Before a probe, programs that the attempt started have ended: an orphan may still act.
-    fn probe(&mut self, step: StepName, way: Way) -> Result<(), EngineError> {
+    fn probe(&mut self, step: StepName, way: Way) -> Result<bool, EngineError> {
         let (index, planned) = self.planned(&step)?;
         let probed = |found| Event::Probed { step: step.clone(), way, found };
         if matches!(planned.body, Body::Check { .. }) {
-            return self.append(vec![probed(Probed::NotApplied)], true);
+            self.append(vec![probed(Probed::NotApplied)], true)?;
+            return Ok(true);
         }
-        if self.orphan_acts(index) {
-            return self.append(vec![probed(Probed::StillRunning)], false);
+        if self.orphan_acts(index)? {
+            return Ok(false);
         }
         let s = &self.state.steps[index];
         let (story, input, attempt) = (story(s), s.input.clone(), s.attempts);
         self.busy.insert(step.clone());
         self.call(&planned, attempt, Purpose::Probe(way), Verb::Probe(story), input, Vec::new());
-        Ok(())
+        Ok(true)
     }
 
     fn ask(&mut self, step: StepName) -> Result<(), EngineError> {
@@ -353,7 +345,7 @@ impl Engine {
 
     fn undo(&mut self, step: StepName) -> Result<bool, EngineError> {
         let (index, planned) = self.planned(&step)?;
-        if self.orphan_acts(index) {
+        if self.orphan_acts(index)? {
             return Ok(false);
         }
         let s = &self.state.steps[index];

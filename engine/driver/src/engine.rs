@@ -9,6 +9,7 @@ use cutwater_core::figures::time;
 use cutwater_core::names::{Epoch, RunId, Seq, StepName};
 use cutwater_core::plan::{OnFailure, Plan};
 use cutwater_core::state::{Blocked, Illegal, Phase, RunState, Todo, needs};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -111,6 +112,8 @@ pub struct Engine {
     pub(crate) crossing: Option<Crossing>,
     /// A program that outlived its call is waited for.
     pub(crate) orphans: bool,
+    /// Such programs that were told of.
+    pub(crate) told_orphans: Vec<Value>,
     /// What outages and the mark are expected to take.
     needs: Option<BTreeMap<StepName, Need>>,
     /// Why the journal took nothing more.
@@ -203,6 +206,7 @@ impl Engine {
             left: false,
             crossing: None,
             orphans: false,
+            told_orphans: Vec::new(),
             needs: None,
             failed: None,
             watchers: Vec::new(),
@@ -269,7 +273,7 @@ impl Engine {
                 || self.state.steps.iter().any(|step| step.status.in_flight());
             if !under_way && self.busy.is_empty() {
                 match decision.blocked {
-                    Some(Blocked::Stuck(why)) => {
+                    Some(Blocked::Stuck(why) | Blocked::Failed(why)) => {
                         self.ports.guard.disarm();
                         return Ok(if self.has_crossed() {
                             Finish::CutOver(why)

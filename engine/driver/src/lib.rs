@@ -3,6 +3,7 @@
 
 pub mod engine;
 pub mod faults;
+pub mod orphan;
 pub mod ports;
 pub mod prepare;
 pub mod simulate;

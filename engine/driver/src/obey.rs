@@ -1,6 +1,7 @@
 //! What people ask of a run, and what is refused them.
 
 use crate::engine::{Engine, EngineError};
+use crate::orphan::in_words;
 use crate::ports::Command;
 use cutwater_core::event::Event;
 use cutwater_core::names::StepName;
@@ -74,9 +75,12 @@ fn judge(engine: &Engine, command: Command) -> Result<Option<Event>, String> {
                         | Status::ReleaseDoubtful { .. }
                 )
             });
-            match settles && !engine.busy.contains(&step) {
-                true => Ok(Some(Event::Settled { step, applied, by, because })),
-                false => Err(format!("`{step}` is not in doubt")),
+            if !settles || engine.busy.contains(&step) {
+                return Err(format!("`{step}` is not in doubt"));
+            }
+            match state.index(&step).and_then(|index| engine.orphan(index)) {
+                Some(program) => Err(format!("`{step}` is not over: {}", in_words(program))),
+                None => Ok(Some(Event::Settled { step, applied, by, because })),
             }
         }
         Command::Quit => Ok(None),

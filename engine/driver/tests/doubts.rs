@@ -103,6 +103,41 @@ fn nothing_is_done_to_a_step_while_a_program_that_a_dead_engine_started_runs() {
     let touched = asked.iter().position(|asked| asked.ends_with(" left")).unwrap();
     assert!(fourth < touched, "{asked:?}");
     assert_eq!(asked[touched], "probe left", "{asked:?}");
+    let told = |event: &Event| matches!(event, Event::Said { text, .. } if text.contains("process 7") && text.contains("kill 7"));
+    assert_eq!(events(&b.journal).iter().filter(|event| told(event)).count(), 1);
+}
+
+/// Sabotage: a person's word taken while the program still runs.
+#[test]
+fn what_a_running_program_may_still_do_is_not_settled() {
+    let mut b = staged(forked(), Script::default());
+    let dies = DiesIn("left", Arc::clone(&b.journal));
+    b.engine.watch(Box::new(dies)).unwrap();
+    b.engine.run().unwrap_err();
+    let mut b = over(forked(), Script { runs_still: 3, ..Script::default() }, &b.journal, &b.world);
+    let settle = cutwater_driver::ports::Command::Settle {
+        step: "left".into(),
+        applied: false,
+        by: "anna".into(),
+        because: "it hangs".into(),
+    };
+    let answers = bench::when(&mut b, "said", "left", settle);
+    assert!(matches!(b.engine.run().unwrap(), Finish::Over(Outcome::Undone, _)));
+    let answer = answers.recv().unwrap().unwrap_err();
+    assert!(answer.contains("`lvcreate`, process 7"), "{answer}");
+}
+
+/// Sabotage: the guard not told, which then takes the run over again and again.
+#[test]
+fn on_the_way_back_the_guard_hears_that_a_program_is_waited_for() {
+    let plan = || outage_with(&["left", "refuses"], false);
+    let mut b = staged(plan(), Script::default());
+    let dies = DiesIn("left", Arc::clone(&b.journal));
+    b.engine.watch(Box::new(dies)).unwrap();
+    b.engine.run().unwrap_err();
+    let mut b = over(plan(), Script { runs_still: 100, ..Script::default() }, &b.journal, &b.world);
+    assert!(matches!(b.engine.run().unwrap(), Finish::Over(Outcome::Undone, _)));
+    assert!(*b.covers.lock().unwrap() >= 100);
 }
 
 /// Sabotage: an undo of a step that failed by its own word, begun while its program still runs.

@@ -4,6 +4,7 @@
 use super::find::{self, find};
 use super::go;
 use super::resume_all;
+use super::steer::noted;
 use crate::args::{Global, Resume};
 use crate::exit::{Failure, Kind};
 use crate::machine::{Machine, journal, ownership};
@@ -40,6 +41,9 @@ pub fn run(paths: &Paths, global: &Global, args: &Resume) -> Result<(), Failure>
                 ownership::nobody_lives(&run, ownership::by_journal(&summary))?;
             }
             let machine = Machine::open(paths, global)?.struck_by(&args.faults.faults)?;
+            if !args.take_over && !args.unasked {
+                end_the_pause(&store, &run)?;
+            }
             take_up(&machine, global, store, &run, args.no_wait)
         }
         None => resume_all::run(paths, global, &store, args.no_wait),
@@ -57,6 +61,16 @@ fn pause_ended(paths: &Paths, run: &RunId) -> Result<bool, Failure> {
         Err(error @ SendError::Refused(_)) => Err(Failure::new(Kind::Usage, error)),
         Err(error @ SendError::Silent { .. }) => Err(Failure::new(Kind::Lost, error)),
     }
+}
+
+/// A run that nobody owns waits for a person who typed this: its pause ends, its failure is behind it.
+fn end_the_pause(store: &Store, run: &RunId) -> Result<(), Failure> {
+    let state =
+        RunState::fold(&store.read(run, Seq(0))?).map_err(|error| Failure::new(Kind::Stopped, error))?;
+    if state.outcome.is_none() && (state.paused || state.waits_after_a_failure()) {
+        noted(store, &state, Event::Commanded { what: "resume".to_owned(), by: ownership::user() })?;
+    }
+    Ok(())
 }
 
 /// Owns the run from here on and carries it to its end.

@@ -65,7 +65,7 @@ fn in_a_process(paths: &Paths, global: &Global, run: &RunId, no_wait: bool) -> s
     for folder in &global.plugins {
         command.arg("--plugins").arg(folder);
     }
-    command.args(global.json.then_some("--json")).args(["resume", run.as_str()]);
+    command.args(global.json.then_some("--json")).args(["resume", run.as_str(), "--unasked"]);
     command.args(no_wait.then_some("--no-wait")).env_remove(NOTIFY);
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let (out, err) = (child.stdout.take(), child.stderr.take());

@@ -12,7 +12,9 @@ use cutwater_core::event::{Event, Record};
 use cutwater_core::names::{RunId, Seq, StepName};
 use cutwater_core::plan::Body;
 use cutwater_core::state::{RunState, Status};
+use cutwater_driver::orphan::in_words;
 use cutwater_driver::ports::Journal;
+use cutwater_host::capability::run::life::still_running;
 use cutwater_host::socket::client::{self, SendError};
 use cutwater_host::socket::words::Request;
 use cutwater_store::Store;
@@ -76,6 +78,9 @@ pub fn settle(paths: &Paths, args: &Settle) -> Result<(), Failure> {
     let (step, applied, because) = (StepName::new(&args.step), args.applied, args.because.clone());
     let request = Request::Settle { step: step.clone(), applied, because: because.clone() };
     let Some((store, run, state)) = not_sent(paths, &args.run, &request)? else { return Ok(()) };
+    if let Some(program) = state.step(&step).and_then(|s| s.unended().find(|p| still_running(p))) {
+        return Err(Failure::words(Kind::Usage, format!("`{step}` is not over: {}", in_words(program))));
+    }
     noted(&store, &state, Event::Settled { step, applied, by: ownership::user(), because })?;
     say(&format!("settled; cutwater resume {run} goes on"));
     Ok(())
@@ -129,7 +134,7 @@ fn sent(paths: &Paths, run: &str, request: &Request) -> Result<bool, Failure> {
 }
 
 /// Writes the word into the journal, where the history lets it follow.
-fn noted(store: &Store, state: &RunState, event: Event) -> Result<(), Failure> {
+pub(super) fn noted(store: &Store, state: &RunState, event: Event) -> Result<(), Failure> {
     let at = ownership::now();
     let mut trial = state.clone();
     let record = Record { seq: state.seq.plus(1), at, event: event.clone() };

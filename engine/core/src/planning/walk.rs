@@ -3,7 +3,6 @@
 use super::{Facts, Previewer, RUN, expand, failure::PlanningFault, granted, locks, typed};
 use crate::answer::{Answer, Refusal};
 use crate::check::{Checked, CheckedStep};
-use crate::describe::Undo;
 use crate::effect::Shown;
 use crate::expr::{ExprFault, Scope, condition, render, run_value};
 use crate::grant::Grants;
@@ -224,12 +223,7 @@ impl Walk<'_> {
             Ok(shown) => step.shown = sound(shown, step.name.as_str()),
             Err(refusal) => return self.refused(step, false, refusal),
         }
-        let taken_back = match &step.body {
-            Body::Hold { .. } => true,
-            Body::Action { undo, .. } => *undo != Undo::None,
-            _ => false,
-        };
-        if taken_back {
+        if matches!(step.body, Body::Hold { .. }) || step.body.undoes() {
             match self.previewer.preview(step, input.clone(), grants, true) {
                 Ok(shown) => step.undo_shown = sound(shown, step.name.as_str()),
                 // From the mark on nothing relies on it.

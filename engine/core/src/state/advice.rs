@@ -1,10 +1,10 @@
 //! What a person is told who has to go on where Cutwater does not: what is in which state, and what to type. It must not
 //! decide anything.
 
-use super::fold::RunState;
+use super::fold::{Phase, RunState};
 use super::status::Status;
 use crate::effect::Effect;
-use crate::event::Way;
+use crate::event::{Outcome, Way};
 use crate::plan::Body;
 use crate::show_plan::line;
 use serde::Serialize;
@@ -111,6 +111,42 @@ impl RunState {
                     self.run
                 ));
             }
+        }
+        told.extend(self.waiting_behind());
+        if self.waits_after_a_failure() {
+            let run = &self.run;
+            told.push(format!(
+                "what was open is given back; once the cause is mended: cutwater resume {run}"
+            ));
+            told.push(format!("  or take back the rest: cutwater abort {run}"));
+        }
+        told
+    }
+
+    /// What stays done for now, since a person must first look at what came after it; and what `on-failure: keep` left.
+    fn waiting_behind(&self) -> Vec<String> {
+        let kept = self.outcome == Some(Outcome::Stopped);
+        let stuck = self.steps.iter().any(|step| matches!(step.status, Status::Stuck { .. }));
+        let Phase::Back { only } = &self.phase else { return Vec::new() };
+        if !stuck && !kept {
+            return Vec::new();
+        }
+        let concerned = |step: &usize| kept || only.as_ref().is_none_or(|only| only.contains(step));
+        let stays = |&step: &usize| {
+            self.plan.steps[step].body.undoes() && self.steps[step].status.is_there() && concerned(&step)
+        };
+        let mut told = Vec::new();
+        for step in self.order.last_first.iter().copied().filter(stays) {
+            let name = &self.plan.steps[step].name;
+            told.push(match kept {
+                true => format!("`{name}` stays done, as `on-failure` says; to take it back by hand:"),
+                false => format!("`{name}` stays done until then: it is undone after what came later"),
+            });
+            let effects = if kept { &self.steps[step].undo } else { &self.steps[step].intent };
+            let what = if kept { "by hand" } else { "it did" };
+            told.extend(
+                self.by_hand(step, effects).lines.into_iter().map(|line| format!("  {what}: {line}")),
+            );
         }
         told
     }

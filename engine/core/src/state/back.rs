@@ -5,9 +5,8 @@ use super::decide::{Blocked, Todo, View};
 use super::status::Status;
 use super::step::StepState;
 use crate::answer::Ending;
-use crate::describe::Undo;
 use crate::event::Outcome;
-use crate::plan::{Body, OnFailure};
+use crate::plan::OnFailure;
 use std::collections::BTreeSet;
 
 /// How often a release or an undo is tried before a person is asked.
@@ -39,6 +38,10 @@ impl View<'_> {
     }
 
     pub(super) fn back(&mut self, only: Option<&BTreeSet<usize>>) {
+        if only.is_some() && self.state.abort.is_some() {
+            let because = self.state.because.clone().unwrap_or_default();
+            return self.todo(Todo::TurnBack { because, open_only: false });
+        }
         let concerned = |step: usize| only.is_none_or(|set| set.contains(&step));
         // What is under way stops first, then holds are given back, then things are undone.
         for step in 0..self.state.steps.len() {
@@ -95,15 +98,7 @@ impl View<'_> {
     }
 
     fn must_undo(&self, step: usize, status: &Status) -> bool {
-        let Body::Action { undo, .. } = &self.planned(step).body else { return false };
-        *undo != Undo::None
-            && matches!(
-                status,
-                Status::Applied { changed: true }
-                    | Status::Failed { .. }
-                    | Status::PartWay
-                    | Status::UndoFailed { .. }
-            )
+        self.planned(step).body.undoes() && status.is_there()
     }
 
     /// Whether a hold around the step could not be given back: what was done inside is taken back after it, never before.
@@ -166,11 +161,7 @@ impl View<'_> {
             return;
         }
         if only.is_some() && self.state.plan.on_failure == OnFailure::Pause {
-            if self.state.abort.is_some() {
-                self.todo(Todo::TurnBack { because, open_only: false });
-            } else {
-                self.out.blocked = Some(Blocked::Stuck(format!("paused after a failure: {because}")));
-            }
+            self.out.blocked = Some(Blocked::Failed(format!("paused after a failure: {because}")));
             return;
         }
         if self.finally() {

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 /// How many steps may be under way at once.
 const PARALLEL: usize = 16;
-/// How long after a probe that found a program still running the next one is made.
+/// How long after the first probe that found an attempt still happening the next one is made; doubles, to 16 s.
 const PROBE_AGAIN_MS: i64 = 500;
 /// How often an attempt that was found not to have happened is made again, beyond its retries.
 const LOST_AGAIN: u32 = 2;
@@ -79,6 +79,8 @@ pub enum Blocked {
     Window(i64),
     /// A look at what is in which state, and a decision.
     Stuck(String),
+    /// A failure, after which what was open is given back: to go on, or to undo the rest.
+    Failed(String),
 }
 
 impl RunState {
@@ -154,7 +156,7 @@ impl View<'_> {
     }
 
     fn probe_due(&self, s: &StepState) -> i64 {
-        if s.probed_running { s.since + PROBE_AGAIN_MS } else { 0 }
+        s.still_running.checked_sub(1).map_or(0, |before| s.since + (PROBE_AGAIN_MS << before.min(5)))
     }
 
     pub(super) fn is_hold(&self, step: usize) -> bool {
@@ -232,6 +234,9 @@ impl View<'_> {
                     Some(format!("hold `{name}` is in doubt: {why}"))
                 }
                 Status::Released { well: false } => Some(format!("hold `{name}` was given back early")),
+                Status::Stuck { .. } if let Some(why) = self.state.unclear_inside(step) => {
+                    Some(format!("whether `{name}` happened is not known: {why}"))
+                }
                 _ if self.state.limits_passed.contains(name) => Some(format!("the limit of `{name}` passed")),
                 Status::Open if resumed && self.opened_by_another(step) => {
                     Some(format!("the engine died in outage `{name}`"))

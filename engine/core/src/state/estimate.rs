@@ -2,7 +2,6 @@
 //! what previews estimated, else no less than the outage's limit. It must not know the clock or the window.
 
 use super::order::Order;
-use crate::describe::Undo;
 use crate::event::{Need, Record};
 use crate::history::{End, History, What, history};
 use crate::names::StepName;
@@ -45,8 +44,7 @@ pub fn needs(plan: &Plan, earlier: &[Vec<Record>]) -> BTreeMap<StepName, Need> {
         let forward = inside.iter().filter(|s| !before.contains(s)).map(|&s| times.forward(&plan.steps[s]));
         let undone = |s: &&usize| {
             let step = &plan.steps[**s];
-            !behind.contains(&step.name)
-                && matches!(&step.body, Body::Action { undo, .. } if *undo != Undo::None)
+            !behind.contains(&step.name) && step.body.undoes()
         };
         let back = inside.iter().filter(undone).map(|&s| times.back(&plan.steps[s]));
         let need =

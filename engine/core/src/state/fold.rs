@@ -281,7 +281,6 @@ impl RunState {
         self.epoch = epoch;
         self.owner = Some((pid, boot.to_owned()));
         self.schedule = None;
-        self.paused = false;
         let crossed = self.crossed.is_some();
         for step in &mut self.steps {
             step.status = match (&step.status, crossed) {
@@ -311,13 +310,7 @@ impl RunState {
         if matches!(self.phase, Phase::Back { only: None }) {
             return Err("the run has turned back already");
         }
-        let only = open_only.then(|| {
-            (0..self.steps.len())
-                .filter(|&step| {
-                    self.is_open(step) || self.order.around(step).iter().any(|&g| self.is_open(g))
-                })
-                .collect()
-        });
+        let only = open_only.then(|| self.open_and_after());
         self.because = Some(because.to_owned());
         self.phase = Phase::Back { only };
         Ok(())
@@ -328,29 +321,9 @@ impl RunState {
             "pause" => self.paused = true,
             "resume" => {
                 self.paused = false;
-                if let Phase::Back { only: Some(_) } = self.phase {
-                    self.phase = Phase::Forward;
-                    self.because = None;
-                    self.limits_passed.clear();
-                    for step in &mut self.steps {
-                        let again = matches!(step.status, Status::Undone | Status::Refused { .. })
-                            || matches!(step.status, Status::Released { well: false });
-                        if again {
-                            *step = StepState { since: at, ..StepState::new() };
-                        } else if matches!(step.status, Status::Failed { .. }) {
-                            step.status = Status::PartWay;
-                            step.attempts = 0;
-                        }
-                    }
-                    for index in 0..self.steps.len() {
-                        let closed = self.steps[index].status == Status::Ended
-                            && self.order.inner[index]
-                                .iter()
-                                .any(|&i| self.steps[i].status == Status::Waiting);
-                        if closed {
-                            self.steps[index].status = Status::Waiting;
-                        }
-                    }
+                // A way back that is under way is not broken off.
+                if self.waits_after_a_failure() {
+                    self.go_on(at);
                 }
             }
             "abort" | "undo" if self.crossed.is_some() => return Err("the point of no return is behind"),

@@ -10,6 +10,7 @@
 //! ```
 
 mod advice;
+mod again;
 mod back;
 mod decide;
 mod estimate;

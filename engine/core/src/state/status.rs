@@ -67,6 +67,14 @@ impl Status {
         matches!(self, Self::Applied { .. } | Self::Skipped | Self::Ended | Self::Released { well: true })
     }
 
+    /// Whether all or some of what a step did is there, as far as is known.
+    pub fn is_there(&self) -> bool {
+        matches!(
+            self,
+            Self::Applied { changed: true } | Self::Failed { .. } | Self::PartWay | Self::UndoFailed { .. }
+        )
+    }
+
     /// What becomes of it when the run has a new owner: attempts under way are in doubt, holders are gone, and what
     /// waited for a person or had failed for good gets another chance.
     pub fn under_new_owner(&self) -> Status {

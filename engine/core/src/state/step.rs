@@ -40,8 +40,8 @@ pub struct StepState {
     pub opened_in: Epoch,
     /// What an attempt that stopped part-way left behind, until it is done, undone or found not to be there.
     pub left: Option<String>,
-    /// The last probe found that a program still runs.
-    pub probed_running: bool,
+    /// How many probes of the last attempt found that it is still happening.
+    pub still_running: u32,
 }
 
 impl StepState {
@@ -61,12 +61,19 @@ impl StepState {
             since: 0,
             opened_in: Epoch(0),
             left: None,
-            probed_running: false,
+            still_running: 0,
         }
     }
 }
 
 impl StepState {
+    /// The programs whose end nobody has seen.
+    pub fn unended(&self) -> impl Iterator<Item = &Value> {
+        self.programs
+            .iter()
+            .filter(|program| program.get("status").is_none() && program.get("signal").is_none())
+    }
+
     /// A refusal says that this attempt left nothing behind; what an earlier one left is still there.
     pub(super) fn with_what_is_left(&mut self, next: Status) -> Status {
         match (&next, &self.left) {
@@ -96,11 +103,13 @@ impl StepState {
                 self.intent = effects.clone();
                 self.undo = undo.clone();
                 self.programs.clear();
+                self.still_running = 0;
                 self.began.get_or_insert(at);
             }
             Event::Intended { attempt, .. } => {
                 self.back_attempts = *attempt;
                 self.programs.clear();
+                self.still_running = 0;
             }
             Event::Releasing { .. } => self.back_attempts += 1,
             Event::OutageBegan { .. } | Event::Asked { .. } => {
@@ -121,7 +130,7 @@ impl StepState {
                 }
                 _ => {}
             },
-            Event::Probed { found: Probed::StillRunning, .. } => self.probed_running = true,
+            Event::Probed { found: Probed::StillRunning, .. } => self.still_running += 1,
             Event::Probed { way: Way::Apply, found, .. } => match found {
                 Probed::Applied { output } if !matches!(body, Body::Hold { .. }) => {
                     self.output = Some(output.clone());

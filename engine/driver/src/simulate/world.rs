@@ -4,7 +4,6 @@
 use super::judge::{Blame, Wrong};
 use super::shape::Shape;
 use cutwater_core::answer::Probed;
-use cutwater_core::describe::Undo;
 use cutwater_core::names::StepName;
 use cutwater_core::plan::Body;
 use serde_json::Value;
@@ -128,8 +127,7 @@ impl World {
 
     /// Whether the step is in effect and will be taken back.
     fn takes_back(&self, step: &StepName) -> bool {
-        let back = |body: &Body| matches!(body, Body::Action { undo, .. } if *undo != Undo::None);
-        self.applied.contains(step) && self.shape.plan.step(step).is_some_and(|planned| back(&planned.body))
+        self.applied.contains(step) && self.shape.plan.step(step).is_some_and(|planned| planned.body.undoes())
     }
 
     /// A step may begin only after what it needs, and inside a hold only while it is held.

@@ -24,6 +24,8 @@ pub struct Bench {
     pub guard: Arc<Remembering>,
     pub clock: Arc<Jumping>,
     pub staged: Arc<Staged>,
+    /// How often the guard was told of a hold or outage.
+    pub covers: Arc<Mutex<u32>>,
 }
 
 /// What a case has otherwise than the scripted world does it.
@@ -47,20 +49,29 @@ pub struct Script {
     pub runs_still: u32,
     /// Holds that are found broken when they are asked.
     pub broken: bool,
+    /// Steps of which no answer comes, and no probe can tell.
+    pub unclear: BTreeSet<String>,
 }
 
 /// Steps that never end by themselves; one named `refuses`; holds that are found broken.
 struct Odd {
     endless: Vec<String>,
     broken: bool,
+    unclear: BTreeSet<String>,
+    covers: Arc<Mutex<u32>>,
 }
 
 impl FaultScript for Odd {
     fn strikes(&self, what: What, step: Option<&StepName>) -> Option<Strike> {
+        if what == What::Cover {
+            *self.covers.lock().unwrap() += 1;
+        }
         let step = step?.as_str();
         match what {
             What::Apply if step == "refuses" => Some(Strike::Refused { again: false }),
             What::Apply if self.endless.iter().any(|endless| endless == step) => Some(Strike::Endless),
+            What::Apply if self.unclear.contains(step) => Some(Strike::LostAfter),
+            What::Probe if self.unclear.contains(step) => Some(Strike::CannotTell),
             What::Intact if self.broken => Some(Strike::Broken),
             _ => None,
         }
@@ -184,7 +195,13 @@ pub fn over(plan: Plan, script: Script, journal: &Arc<Memory>, world: &Arc<Mutex
         clock: Arc::clone(&clock) as _,
     };
     let rehearsal = script.rehearsal;
-    let odd = Odd { endless: script.endless.clone(), broken: script.broken };
+    let covers: Arc<Mutex<u32>> = Arc::default();
+    let odd = Odd {
+        endless: script.endless.clone(),
+        broken: script.broken,
+        unclear: script.unclear.clone(),
+        covers: Arc::clone(&covers),
+    };
     let ports = hooked(ports, Arc::new(odd), Arc::new(|_| ()));
     let staged = Arc::new(Staged {
         inner: ports.runner,
@@ -202,7 +219,7 @@ pub fn over(plan: Plan, script: Script, journal: &Arc<Memory>, world: &Arc<Mutex
         (false, _) => Engine::resume(ports, owner, &run),
     };
     let engine = engine.unwrap();
-    Bench { engine, world: Arc::clone(world), journal: Arc::clone(journal), guard, clock, staged }
+    Bench { engine, world: Arc::clone(world), journal: Arc::clone(journal), guard, clock, staged, covers }
 }
 
 /// Sends a command when an event of that name about that step is seen.

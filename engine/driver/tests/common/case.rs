@@ -5,12 +5,13 @@
 use crate::chance::{Chance, Faults, Sabotage};
 use crate::dice::Dice;
 use crate::random;
-use cutwater_core::event::{Event, Outcome, Record};
-use cutwater_core::names::RunId;
-use cutwater_core::plan::Body;
+use cutwater_core::event::{Event, Outcome, Record, Way};
+use cutwater_core::names::{RunId, StepName};
+use cutwater_core::plan::{Body, OnFailure};
+use cutwater_core::state::RunState;
 use cutwater_driver::engine::{Engine, EngineError, Finish, Owner, Ports};
 use cutwater_driver::faults::hooked;
-use cutwater_driver::ports::{Command, Input, Watcher};
+use cutwater_driver::ports::{Command, Input, Journal, Watcher};
 use cutwater_driver::simulate::{
     Blame, Jumping, Memory, Outputs, Remembering, Shape, Simulated, World, blind_repeats,
 };
@@ -41,6 +42,8 @@ pub struct Case {
     pub dice: Dice,
     faults: Faults,
     rehearsal: Option<bool>,
+    /// What a person says to a run that paused after a failure.
+    says: &'static str,
     pub sabotage: Option<Sabotage>,
 }
 
@@ -49,7 +52,13 @@ impl Case {
         let mut dice = Dice::new(seed);
         let faults =
             Faults { step: [0, 4, 12][dice.below(3) as usize], undo: [0, 0, 6][dice.below(3) as usize] };
-        let shape = Arc::new(Shape::of(random::random(&mut dice)));
+        let mut plan = random::random(&mut dice);
+        // Dice of their own: what the seeds of past failures meant stays what it was.
+        let mut person = Dice::new(!seed);
+        if rehearsal.is_none() && person.one_in(4) {
+            plan.on_failure = OnFailure::Pause;
+        }
+        let shape = Arc::new(Shape::of(plan));
         Self {
             world: Arc::new(Mutex::new(World::new(Arc::clone(&shape)))),
             shape,
@@ -58,6 +67,7 @@ impl Case {
             dice,
             faults,
             rehearsal,
+            says: if person.one_in(3) { "abort" } else { "resume" },
             sabotage: None,
         }
     }
@@ -109,6 +119,7 @@ impl Case {
             match engine.watch(Box::new(yes)).and_then(|()| engine.run()) {
                 Ok(Finish::Stopped(why) | Finish::CutOver(why)) => {
                     self.settled_enough(&why)?;
+                    self.person()?;
                     self.faults = Faults { step: 0, undo: 0 };
                 }
                 Ok(finish) => return Ok(finish),
@@ -117,6 +128,18 @@ impl Case {
             }
         }
         Err("it never came to an end".into())
+    }
+
+    /// Whoever looks after a run that paused after a failure says one word.
+    fn person(&self) -> Result<(), String> {
+        let (run, records) = (RunId::from("r"), self.journal.records.lock().unwrap().clone());
+        let state = RunState::fold(&records).map_err(|error| error.to_string())?;
+        if state.waits_after_a_failure() {
+            let word = Event::Commanded { what: self.says.into(), by: "test".into() };
+            let at = records.last().map_or(0, |record| record.at);
+            self.journal.append(&run, state.seq, at, &[word], true).map_err(|error| error.to_string())?;
+        }
+        Ok(())
     }
 
     fn over(&self) -> Result<Finish, String> {
@@ -137,6 +160,30 @@ impl Case {
         Ok(())
     }
 
+    /// What counts of a hold or outage was done while it was open for the last time.
+    fn all_of_one_opening(&self) -> Result<(), String> {
+        let records = self.journal.records.lock().unwrap();
+        let last = |name: &StepName| {
+            records.iter().rev().find_map(|record| match &record.event {
+                Event::Intended { step, way: Way::Apply, .. }
+                | Event::OutageBegan { step }
+                | Event::Asked { step, .. }
+                    if step == name =>
+                {
+                    Some(record.seq)
+                }
+                _ => None,
+            })
+        };
+        for step in &self.shape.plan.steps {
+            let Some(group) = &step.within else { continue };
+            if last(&step.name) < last(group) {
+                return Err(format!("done, but {} is of an earlier {group}", step.name));
+            }
+        }
+        Ok(())
+    }
+
     pub fn judge(&self, finish: &Finish) -> Result<(), String> {
         let world = self.world.lock().unwrap();
         // In an outage with nothing in it but the mark nothing stops the old side: that is the plan's own doing.
@@ -147,6 +194,9 @@ impl Case {
         }
         if !world.held.is_empty() {
             return Err(format!("{:?} is still held", world.held));
+        }
+        if matches!(finish, Finish::Over(Outcome::Done, _)) {
+            self.all_of_one_opening()?;
         }
         let actions = || self.shape.plan.steps.iter().filter(|s| matches!(s.body, Body::Action { .. }));
         if self.rehearsal.is_some() && actions().any(|s| s.mark && world.applies.contains_key(&s.name)) {
