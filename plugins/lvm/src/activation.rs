@@ -4,7 +4,7 @@
 //! A volume carries no trace of who activated it. A checkpoint, saved before anything is done, says that it was the other
 //! way before: without one nothing was done, and nothing is taken back.
 
-use crate::snapshot::must;
+use crate::snapshot::{asked_after, must};
 use crate::{name, report};
 use cutwater_sdk::{
     Action, Answer, Command, Context, Deserialize, Device, Done, Effect, Host, JsonSchema, Maybe, Needs,
@@ -72,7 +72,8 @@ fn apply(ctx: &Context<'_>, input: &Input, to: bool, checkpoint: Option<Value>) 
     }
     ctx.host().save(&json!({ "was-active": !to }))?;
     let told = ctx.host().run(&command(&input.volume, to))?;
-    match (told.success(), active(ctx, volume)? == to) {
+    let now = asked_after(active(ctx, volume), "perhaps the volume is active now, or no more")?;
+    match (told.success(), now == to) {
         (_, true) => Ok(Done::Changed(input.output())),
         (false, false) => Err(Refusal::new("lvchange", told.words()).into()),
         (true, false) => {

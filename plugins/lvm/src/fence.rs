@@ -5,7 +5,7 @@
 //! over unless told `-K`. What is active stays so until the next boot. The tag tells whose bar it is.
 
 use crate::report::Volume;
-use crate::snapshot::must;
+use crate::snapshot::{asked_after, must};
 use crate::{name, report};
 use cutwater_sdk::{
     Action, Answer, Command, Context, Deserialize, Device, Done, Effect, Failure, Host, JsonSchema, Maybe,
@@ -142,8 +142,8 @@ impl Action for Fence {
             Bar::None => {}
         }
         let told = ctx.host().run(&input.bar(ctx)?)?;
-        let after = input.look(ctx)?;
-        match (bar(ctx, &after)?, told.success()) {
+        let after = asked_after(input.look(ctx), "perhaps the volume is barred")?;
+        match (asked_after(bar(ctx, &after), "some of the bar")?, told.success()) {
             (Bar::Ours, _) => Ok(Done::Changed(input.barred(ctx, &after)?)),
             (Bar::None, false) => Err(Refusal::new("lvchange", told.words()).into()),
             _ => Err(Failure::new("lvchange", told.words(), format!("{} is not barred", input.id()?)).into()),

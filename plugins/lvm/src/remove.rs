@@ -1,5 +1,6 @@
 //! `lvm.remove`: removes a volume that this run made, for good. It must not know why it is not needed any more.
 
+use crate::snapshot::asked_after;
 use crate::{name, report};
 use cutwater_sdk::{
     Action, Answer, Command, Context, Deserialize, Done, Effect, Failure, Host, JsonSchema, Maybe, Needs,
@@ -72,7 +73,8 @@ impl Action for Remove {
             return Ok(Done::Unchanged(output));
         }
         let told = ctx.host().run(&command(&input.volume))?;
-        match (told.success(), there(ctx, volume)?) {
+        let left = asked_after(there(ctx, volume), "perhaps the volume")?;
+        match (told.success(), left) {
             (true, false) => Ok(Done::Changed(output)),
             (true, true) => {
                 Err(Stop::Unknown("lvremove ended well, and the volume is still there".to_owned()))

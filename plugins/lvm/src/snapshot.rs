@@ -214,13 +214,7 @@ impl Action for Snapshot {
             return Err(Failure::new("half-made", what, "what an earlier attempt left").into());
         }
         let told = ctx.host().run(&names.create(ctx, input))?;
-        let after = names.look(ctx).map_err(|refusal| {
-            Failure::new(
-                refusal.code,
-                refusal.message,
-                "perhaps the snapshot: LVM could not be asked after lvcreate",
-            )
-        })?;
+        let after = asked_after(names.look(ctx), "perhaps the snapshot")?;
         match (after.state(&ctx.mark), told.success()) {
             (State::Whole(volume), true) => Ok(Done::Changed(made(&names, &after.origin, volume))),
             (State::Nothing, false) => Err(Refusal::new("lvcreate", told.words()).into()),
@@ -269,6 +263,11 @@ impl Action for Snapshot {
 
 fn made(names: &Names<'_>, origin: &Volume, volume: &Volume) -> Output {
     names.output(origin, Maybe::Known(volume.uuid.clone()), Maybe::Known(Bytes(volume.chunk)))
+}
+
+/// What LVM tells behind a change: where it cannot be asked, the step is not refused, for the change may be there.
+pub(crate) fn asked_after<T>(told: Result<T, Refusal>, left: &str) -> Result<T, Stop> {
+    told.map_err(|refusal| Failure::new(refusal.code, refusal.message, left).again().into())
 }
 
 /// Runs a program that must end well.

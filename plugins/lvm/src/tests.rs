@@ -40,6 +40,9 @@ struct Group {
     free: u64,
     /// How the next lvcreate is cut short: "plain" leaves a volume that is no snapshot, "suspended" also the origin.
     cut: Option<&'static str>,
+    /// Nobody can ask any more once something has changed.
+    deaf: bool,
+    changed: bool,
 }
 
 const EXTENT: u64 = 4 << 20;
@@ -182,8 +185,11 @@ struct World {
 /// vg00 with `dat` of 1 GiB, and so many free extents.
 fn world(free: u64) -> World {
     let dat = Lv { extents: 256, active: true, ..Lv::default() };
-    let group =
-        Rc::new(RefCell::new(Group { lvs: BTreeMap::from([("dat".to_owned(), dat)]), free, cut: None }));
+    let group = Rc::new(RefCell::new(Group {
+        lvs: BTreeMap::from([("dat".to_owned(), dat)]),
+        free,
+        ..Group::default()
+    }));
     let mut host = Host::new();
     type Does = fn(&mut Group, &[String]) -> Output;
     let programs: [(&str, Does); 6] = [
@@ -201,7 +207,13 @@ fn world(free: u64) -> World {
                 Some("nope") => {
                     Output::failed(5, "  Volume group \"nope\" not found\n  Cannot process volume group nope")
                 }
-                _ => does(&mut group.borrow_mut(), &command.args),
+                _ if name == "lvs" && group.borrow().deaf && group.borrow().changed => {
+                    Output::failed(5, "  Can't get lock for vg00")
+                }
+                _ => {
+                    group.borrow_mut().changed |= !name.ends_with('s');
+                    does(&mut group.borrow_mut(), &command.args)
+                }
             });
     }
     World { host, group }
@@ -414,6 +426,34 @@ fn a_fence_is_given_back_as_it_was_and_activates_what_a_boot_passed_over() {
     assert_eq!(call::undo::<Fence>(&ctx, input.clone(), &Story::default()), Reply::Changed(json!(null)));
     assert_eq!(world.lv("dat"), before);
     assert_eq!(call::undo::<Fence>(&ctx, input, &Story::default()), Reply::Unchanged(json!(null)));
+}
+
+/// Sabotage: what cannot be asked behind a change told as a refusal, which says that nothing was done.
+#[test]
+fn where_lvm_cannot_be_asked_behind_a_change_the_step_failed_and_was_not_refused() {
+    let dat = json!({ "volume": "vg00/dat" });
+    type Applies = fn(&Context<'_>, Value, Option<Value>) -> Reply;
+    let steps: [(&str, Applies, Value); 4] = [
+        ("fence", call::apply::<Fence>, json!({ "vg": "vg00", "volume": "dat" })),
+        ("deactivate", call::apply::<Deactivate>, dat.clone()),
+        ("activate", call::apply::<Activate>, dat.clone()),
+        ("remove", call::apply::<Remove>, dat),
+    ];
+    for (name, apply, input) in steps {
+        let world = world(300);
+        {
+            let mut group = world.group.borrow_mut();
+            let dat = group.lvs.get_mut("dat").unwrap();
+            dat.tags = vec![Context::over(&world.host, "snap").mark];
+            dat.active = name != "activate";
+            group.deaf = true;
+        }
+        let reply = apply(&Context::over(&world.host, name), input, None);
+        assert!(
+            matches!(&reply, Reply::Failed(failure) if failure.left.contains("perhaps")),
+            "{name}: {reply:?}"
+        );
+    }
 }
 
 #[test]
