@@ -2,7 +2,7 @@
 //! the commands do.
 
 use cutwater_core::event::Outcome;
-use cutwater_core::fault::{Faults, escaped};
+use cutwater_core::fault::{Faults, Severity, escaped};
 use cutwater_driver::engine::{EngineError, Finish};
 use cutwater_driver::ports::JournalError;
 use std::collections::BTreeMap;
@@ -136,7 +136,9 @@ impl Failure {
                 Some(serde_json::json!({ "error": { "exit": exit, "message": format!("{error:#}") } }))
             }
             Words::Faults(faults, _) => {
-                let message = faults.faults.first().map(|fault| fault.message.clone()).unwrap_or_default();
+                let worst = faults.faults.iter().find(|fault| fault.severity == Severity::Error);
+                let first = worst.or(faults.faults.first());
+                let message = first.map(|fault| fault.message.clone()).unwrap_or_default();
                 Some(serde_json::json!({ "error": {
                     "exit": exit, "message": message, "faults": faults.faults, "more": faults.more
                 } }))

@@ -42,6 +42,11 @@ fn main() -> ExitCode {
 /// Help, or what is wrong with the arguments; where they could steer a terminal, without colour and escaped.
 fn usage(error: &clap::Error) -> ExitCode {
     let text = error.to_string();
+    if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+        let message = text.trim_end().trim_start_matches("error: ");
+        screen::print_json(&serde_json::json!({ "error": { "exit": 2, "message": message } }));
+        return ExitCode::from(2);
+    }
     let safe: Vec<String> = text.lines().map(cutwater_core::fault::escaped).collect();
     if error.use_stderr() && safe.join("\n") != text.trim_end_matches('\n') {
         screen::complain(&format!("{}\n", safe.join("\n")));

@@ -93,6 +93,9 @@ fn where_nothing_ever_ran_there_is_nothing_to_show() {
     let place = Place::new();
     assert_eq!(place.cutwater(&["runs"]).golden(), "exit 0\n--- stdout\n--- stderr\n");
     assert_eq!(place.cutwater(&["--json", "runs"]).out, "[]\n");
+    let said = place.cutwater(&["--json", "resume"]);
+    let value: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((said.code, value["error"]["exit"].as_u64()), (2, Some(2)), "{said:?}");
     let said = place.cutwater(&["show", "x"]);
     assert_eq!(said.code, 3);
     assert!(said.err.contains("nothing ever ran here"), "{said:?}");

@@ -254,6 +254,26 @@ fn an_undo_whose_program_hangs_is_waited_for_by_one_engine_and_its_program_is_na
     assert_eq!(said.matches("end it with `kill ").count(), 1, "{said}");
 }
 
+/// Sabotage: an owner that is stopped waited for as long as one whose loop is at work; its process not named.
+#[test]
+fn an_owner_that_is_stopped_is_named_with_the_way_out() {
+    let place = machine();
+    let file = workflow(&place, "stopped", "  agree: { approve: Go on?, by: [dba] }\n");
+    let mut running = Running::start(&place, &["run", &file]);
+    running.until("To say yes:");
+    let run = runs(&place).remove(0);
+    running.signal(rustix::process::Signal::STOP);
+    let began = Instant::now();
+    let said = place.cutwater(&["pause", &run]);
+    assert_eq!(said.code, 6, "{said:?}");
+    assert!(began.elapsed() < Duration::from_secs(60), "as long as for a loop that is at work");
+    assert!(said.err.contains(&format!("`kill -CONT {}`", running.child.id())), "{said:?}");
+    running.signal(rustix::process::Signal::CONT);
+    let said = place.cutwater(&["abort", &run]);
+    assert!(said.out.contains(&format!("`cutwater watch {run}` follows it")), "{said:?}");
+    assert_eq!(running.end().0, 4);
+}
+
 /// A run that waits for the yes of somebody, and got it after its engine had left.
 fn approved(place: &Place, name: &str, unit: &str) -> String {
     let steps = format!(

@@ -21,7 +21,14 @@ impl Engine {
         };
         let said = match &event {
             Event::Approved { step, .. } => format!("`{step}` is approved"),
-            Event::Commanded { what, .. } => format!("{what}: noted"),
+            Event::Commanded { what, .. } => {
+                let becomes = match what.as_str() {
+                    "pause" => "nothing new is begun; what is under way comes to its end",
+                    "resume" => "it goes on",
+                    _ => "what is under way is stopped, what was done is undone",
+                };
+                format!("{what}: {becomes}; `cutwater watch {}` follows it", self.state.run)
+            }
             Event::Settled { step, .. } => format!("`{step}` is settled"),
             _ => String::new(),
         };

@@ -54,7 +54,7 @@ pub fn run(paths: &Paths, global: &Global, args: &Resume) -> Result<(), Failure>
 fn pause_ended(paths: &Paths, run: &RunId) -> Result<bool, Failure> {
     match client::send(&paths.run(), run.as_str(), &Request::Resume) {
         Ok(words) => {
-            screen::print(&format!("{words}; cutwater watch {run} follows it\n"));
+            screen::print(&format!("{words}\n"));
             Ok(true)
         }
         Err(SendError::NoOwner(_)) => Ok(false),
