@@ -237,7 +237,7 @@ fn an_undo_whose_program_hangs_is_waited_for_by_one_engine_and_its_program_is_na
     running.child.kill().unwrap();
     running.child.wait().unwrap();
     let mut watched = Running::start(&place, &["watch", &run]);
-    watched.until("end it with `kill ");
+    watched.until("end it with `kill -- -");
     let journal = |place: &Place| {
         let said = place.cutwater(&["--json", "show", &run]);
         serde_json::from_str::<Value>(&said.out).unwrap()["epoch"].clone()
@@ -251,7 +251,54 @@ fn an_undo_whose_program_hangs_is_waited_for_by_one_engine_and_its_program_is_na
     std::fs::remove_file(place.path("keep")).unwrap();
     let (code, said) = watched.end();
     assert_eq!(code, 4, "{said}");
-    assert_eq!(said.matches("end it with `kill ").count(), 1, "{said}");
+    assert_eq!(said.matches("end it with `kill -- -").count(), 1, "{said}");
+}
+
+/// Sabotage: the guard told nothing of an engine that is at work, on the way back or, after a take-over, behind the mark.
+#[test]
+fn an_engine_at_work_on_the_way_back_or_behind_the_mark_is_left_alone_past_the_limit() {
+    let journal = |place: &Place, run: &str| {
+        let said = place.cutwater(&["--json", "show", run]);
+        serde_json::from_str::<Value>(&said.out).unwrap()["epoch"].as_u64().unwrap()
+    };
+    let back = "  down:
+    outage: { limit: 1s }
+    steps:
+      stop: { uses: service.stop, with: { unit: sticky } }
+      more: { uses: service.stop, with: { unit: stubborn }, needs: [stop] }
+";
+    let forth = "  down:
+    outage: { limit: 1s }
+    steps:
+      on: { uses: service.start, with: { unit: demo }, point-of-no-return: true }
+      off: { uses: service.stop, with: { unit: slow }, needs: [on] }
+";
+    let place = machine();
+    place.file("ended", "");
+    let file = workflow(&place, "back", back);
+    let working = Running::start(&place, &["run", &file]);
+    appears(&place, "began");
+    let run = runs(&place).remove(0);
+    // Longer than the limit and the five seconds that the guard gives on top.
+    std::thread::sleep(Duration::from_secs(8));
+    assert_eq!(journal(&place, &run), 1, "it was taken over");
+    std::fs::remove_file(place.path("keep")).unwrap();
+    assert_eq!(working.end().0, 4);
+
+    let place = machine();
+    std::fs::remove_file(place.path("demo")).unwrap();
+    let file = workflow(&place, "forth", forth);
+    let mut running = Running::start(&place, &["run", &file]);
+    appears(&place, "began");
+    let run = runs(&place).remove(0);
+    running.child.kill().unwrap();
+    running.child.wait().unwrap();
+    let watched = Running::start(&place, &["watch", &run]);
+    std::thread::sleep(Duration::from_secs(10));
+    assert_eq!(journal(&place, &run), 2, "it was taken over again");
+    std::fs::remove_file(place.path("keep")).unwrap();
+    let (code, said) = watched.end();
+    assert_eq!(code, 0, "{said}");
 }
 
 /// Sabotage: an owner that is stopped waited for as long as one whose loop is at work; its process not named.

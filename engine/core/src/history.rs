@@ -97,6 +97,9 @@ pub(crate) fn history(records: &[Record]) -> History<'_> {
 impl<'a> History<'a> {
     fn see(&mut self, record: &'a Record) {
         let at = record.at;
+        if self.begins(&record.event) {
+            self.turned_back = None;
+        }
         match &record.event {
             Event::Created { run, plan, .. } => {
                 self.run = Some(run);
@@ -132,8 +135,16 @@ impl<'a> History<'a> {
                 }
             }
             Event::Settled { step, applied, .. } => {
-                let end = if *applied { End::Changed(&Value::Null) } else { End::NotDone };
-                self.close(step, What::Apply, at, end);
+                self.stuck.remove(step);
+                let mut spans = self.spans.iter().rev().filter(|span| span.step == step);
+                let what = spans.find(|span| span.what != What::Probe).map_or(What::Apply, |span| span.what);
+                let back = matches!(what, What::Undo | What::Release);
+                // Of a way back: that it is still to be gone, or was.
+                let end = if *applied != back { End::Changed(&Value::Null) } else { End::NotDone };
+                self.close(step, what, at, end);
+                if what == What::Release && !applied {
+                    self.end_band(step, at);
+                }
             }
             Event::Asked { step, .. } => self.open(step, What::Wait, at),
             Event::Approved { step, by, .. } => {
@@ -171,6 +182,16 @@ impl<'a> History<'a> {
             }
             Event::Ended { outcome, because } => self.outcome = Some((*outcome, because)),
             _ => {}
+        }
+    }
+
+    /// Whether a step begins that a run which has turned back does not begin: it goes forward again.
+    fn begins(&self, event: &Event) -> bool {
+        match event {
+            Event::Intended { step, way: Way::Apply, .. }
+            | Event::OutageBegan { step }
+            | Event::Asked { step, .. } => self.step(step).is_some_and(|step| !step.finally),
+            _ => false,
         }
     }
 

@@ -191,9 +191,8 @@ fn figures(step: &PlanStep, history: &History<'_>) -> StepFigures {
     let mine: Vec<&Span<'_>> = history.of(&step.name).collect();
     let applied: Vec<&&Span<'_>> =
         mine.iter().filter(|span| matches!(span.what, What::Apply | What::Wait)).collect();
-    let undone =
-        mine.iter().rev().find(|span| span.what == What::Undo).is_some_and(|span| is_done(&span.end));
-    let band = history.bands.iter().find(|band| band.step == &step.name);
+    let undone = mine.iter().rev().find(|span| span.what != What::Probe).is_some_and(|span| is_undone(span));
+    let band = history.bands.iter().rev().find(|band| band.step == &step.name);
     let state = match (applied.last().map(|span| span.end), band) {
         _ if undone => State::Undone,
         (Some(End::Changed(_)), _) => State::Done,
@@ -221,6 +220,10 @@ const fn is_done(end: &End<'_>) -> bool {
     matches!(end, End::Changed(_) | End::Unchanged(_))
 }
 
+fn is_undone(span: &Span<'_>) -> bool {
+    span.what == What::Undo && is_done(&span.end)
+}
+
 /// Outputs of `block.*` hold `bytes`, and may hold `read` and `milliseconds`.
 fn moved(history: &History<'_>) -> Vec<Moved> {
     let mut found = Vec::new();
@@ -246,7 +249,14 @@ fn moved(history: &History<'_>) -> Vec<Moved> {
 }
 
 fn undone(history: &History<'_>) -> Vec<String> {
-    let spans = history.spans.iter().filter(|span| span.what == What::Undo && is_done(&span.end));
+    let last = |span: &&Span<'_>| {
+        history
+            .of(span.step)
+            .rev()
+            .find(|other| other.what != What::Probe)
+            .is_some_and(|l| std::ptr::eq(l, *span))
+    };
+    let spans = history.spans.iter().filter(|span| is_undone(span)).filter(last);
     spans.map(|span| span.step.to_string()).collect()
 }
 

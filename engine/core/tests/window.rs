@@ -213,7 +213,7 @@ fn what_is_stuck_comes_with_what_to_do_by_hand() {
             "`copy` is still there: taking it back did not succeed: in use",
             "  by hand: $ back-copy",
             "  then: cutwater settle r copy --not-applied --because \"…\"",
-            "  or mend the cause, and let it be tried again: cutwater resume r",
+            "  or mend the cause, and let it be tried again (as the plan has it: a policy that was mended since changes nothing): cutwater resume r",
         ]
     );
 }

@@ -36,29 +36,17 @@ impl Engine {
             Todo::TurnBack { because, open_only } => {
                 self.append(vec![Event::TurnedBack { because, open_only }], true)?;
                 self.do_not_cross();
-                self.give_the_way_back_time();
+                self.keep_the_guard_waiting();
             }
             Todo::Rehearsed { because } => {
                 self.append(vec![Event::Rehearsed { because }], true)?;
-                self.give_the_way_back_time();
+                self.keep_the_guard_waiting();
             }
             Todo::Undo(step) => return self.undo(step),
             Todo::GiveUp { step, why } => self.append(vec![Event::Stuck { step, why }], true)?,
             Todo::End { outcome, because } => self.append(vec![Event::Ended { outcome, because }], true)?,
         }
         Ok(true)
-    }
-
-    /// The way back out of an outage takes time, too: the guard counts its limit anew. A hold keeps its deadline, for
-    /// giving it back is all that is left to do, and the guard can do it alone.
-    pub(crate) fn give_the_way_back_time(&self) {
-        for step in (0..self.state.steps.len()).filter(|&step| self.state.is_open(step)) {
-            let planned = &self.state.plan.steps[step];
-            if let Body::Outage { limit_ms } = planned.body {
-                // A guard that cannot be told takes the run over at the old limit, and goes back all the same.
-                let _ = self.ports.guard.cover(&planned.name, None, limit_ms, &[]);
-            }
-        }
     }
 
     pub(crate) fn planned(&self, step: &StepName) -> Result<(usize, PlanStep), EngineError> {
@@ -189,7 +177,7 @@ impl Engine {
         });
         self.append(events, true)?;
         if crosses {
-            self.cross_the_guard(index);
+            self.keep_the_guard_waiting();
         }
         let checkpoint = self.state.steps[index].checkpoint.clone();
         let (purpose, verb) =
@@ -280,7 +268,10 @@ impl Engine {
         let (_, planned) = self.planned(&step)?;
         let limit = limit_of(&planned.body);
         match self.arm().and_then(|()| self.ports.guard.cover(&step, None, limit, &[])) {
-            Ok(()) => self.append(vec![Event::OutageBegan { step }], true),
+            Ok(()) => {
+                self.watched.insert(step.clone());
+                self.append(vec![Event::OutageBegan { step }], true)
+            }
             Err(error) => self.refuse(step, 1, no_guard(&error.to_string())),
         }
     }
@@ -292,6 +283,7 @@ impl Engine {
         self.append(vec![Event::OutageEnded { step: step.clone(), downtime_ms }], true)?;
         // Behind the mark the guard stands until the run is over: what is left to tidy up goes on without a person.
         if self.state.crossed.is_none() {
+            self.watched.remove(&step);
             self.ports.guard.uncover(&step);
         }
         Ok(())

@@ -89,13 +89,4 @@ impl Engine {
             |s: &StepState| matches!(s.status, Status::Orphaned { .. } | Status::ReleaseDoubtful { .. });
         self.state.steps.iter().any(broken).then(|| "a hold is broken".into())
     }
-
-    /// Behind the mark an outage's limit no longer turns anything back; only the engine's death matters.
-    pub(crate) fn cross_the_guard(&mut self, index: usize) {
-        for group in self.state.around(index) {
-            let name = self.state.plan.steps[group].name.clone();
-            // A guard that cannot be told acts at the old limit: it then starts `resume`, which only goes forward.
-            let _ = self.ports.guard.cover(&name, None, u32::MAX as u64, &[]);
-        }
-    }
 }

@@ -7,12 +7,14 @@ use crate::window;
 use cutwater_core::event::{EVENT_FORMAT, Event, Need, Outcome, Record};
 use cutwater_core::figures::time;
 use cutwater_core::names::{Epoch, RunId, Seq, StepName};
-use cutwater_core::plan::{OnFailure, Plan};
+use cutwater_core::plan::{Body, OnFailure, Plan};
 use cutwater_core::state::{Blocked, Illegal, Phase, RunState, Todo, needs};
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+
+/// How often the guard is told that this loop is at work.
+const SIGN_OF_LIFE_MS: u64 = 1_000;
 
 /// What the loop stands on.
 #[derive(Clone)]
@@ -107,13 +109,17 @@ pub struct Engine {
     pub(crate) next_call: u64,
     pub(crate) last_progress: HashMap<StepName, u64>,
     pub(crate) armed: bool,
+    /// Outages that the guard watches.
+    pub(crate) watched: BTreeSet<StepName>,
+    /// When it was told last that this engine is at work, in monotonic milliseconds.
+    kept_waiting: u64,
     pub(crate) left: bool,
     /// The mark, looked at, while live holds are asked whether they are unbroken.
     pub(crate) crossing: Option<Crossing>,
     /// A program that outlived its call is waited for.
     pub(crate) orphans: bool,
-    /// Such programs that were told of.
-    pub(crate) told_orphans: Vec<Value>,
+    /// What was told of programs that are waited for.
+    pub(crate) told_orphans: BTreeSet<String>,
     /// What outages and the mark are expected to take.
     needs: Option<BTreeMap<StepName, Need>>,
     /// Why the journal took nothing more.
@@ -203,10 +209,12 @@ impl Engine {
             next_call: 1,
             last_progress: HashMap::new(),
             armed: false,
+            watched: BTreeSet::new(),
+            kept_waiting: 0,
             left: false,
             crossing: None,
             orphans: false,
-            told_orphans: Vec::new(),
+            told_orphans: BTreeSet::new(),
             needs: None,
             failed: None,
             watchers: Vec::new(),
@@ -251,6 +259,9 @@ impl Engine {
                 return Ok(Finish::Left);
             }
             self.watch_the_guard();
+            if self.one_way() {
+                self.name_slow_programs()?;
+            }
             let now = self.now();
             let decision = self.state.decide(now, &self.busy);
             let ending = decision.todo.iter().any(|todo| matches!(todo, Todo::End { .. }));
@@ -407,6 +418,15 @@ impl Engine {
                 self.state_abort("the guard died");
             }
         }
+        if self.armed && self.one_way() && self.ports.clock.monotonic() >= self.kept_waiting + SIGN_OF_LIFE_MS
+        {
+            self.keep_the_guard_waiting();
+        }
+    }
+
+    /// Whether the run can only go back, or only forward.
+    fn one_way(&self) -> bool {
+        self.state.crossed.is_some() || self.state.phase != Phase::Forward
     }
 
     /// Nothing new is begun on room that was kept for the undo. A run that would not be undone uses it as far as it goes.
@@ -444,14 +464,28 @@ impl Engine {
             for step in open {
                 let planned = &self.state.plan.steps[step];
                 let _ = self.ports.guard.cover(&planned.name, None, limit_of(&planned.body), &[]);
+                if matches!(planned.body, Body::Outage { .. }) {
+                    self.watched.insert(planned.name.clone());
+                }
             }
         }
         Ok(())
     }
+
+    /// Where the run has only one way to go, back or behind the mark, an outage lasts as long as that takes, and whoever
+    /// took the run over could do nothing else: the guard counts from the last sign of life of this loop. A hold keeps its
+    /// deadline, for giving it back is all that is left to do, and the guard can do it alone.
+    pub(crate) fn keep_the_guard_waiting(&mut self) {
+        self.kept_waiting = self.ports.clock.monotonic();
+        for name in &self.watched {
+            if let Some(planned) = self.state.plan.step(name) {
+                self.ports.guard.renew(name, limit_of(&planned.body));
+            }
+        }
+    }
 }
 
-pub(crate) fn limit_of(body: &cutwater_core::plan::Body) -> u64 {
-    use cutwater_core::plan::Body;
+pub(crate) fn limit_of(body: &Body) -> u64 {
     match body {
         Body::Hold { limit_ms, .. } | Body::Outage { limit_ms } => *limit_ms,
         _ => 0,

@@ -1,7 +1,6 @@
 //! What people ask of a run, and what is refused them.
 
 use crate::engine::{Engine, EngineError};
-use crate::orphan::in_words;
 use crate::ports::Command;
 use cutwater_core::event::Event;
 use cutwater_core::names::StepName;
@@ -64,7 +63,7 @@ fn judge(engine: &Engine, command: Command) -> Result<Option<Event>, String> {
             Ok(Some(Event::Approved { step, by, plan }))
         }
         Command::Pause { by } => Ok(Some(Event::Commanded { what: "pause".into(), by })),
-        Command::Resume { .. } if matches!(state.phase, Phase::Back { only: Some(_) }) && !state.paused => {
+        Command::Resume { .. } if matches!(state.phase, Phase::Back { .. }) && !state.paused => {
             Err("the way back is under way, and is not broken off; `cutwater watch` tells its end".into())
         }
         Command::Resume { by } => Ok(Some(Event::Commanded { what: "resume".into(), by })),
@@ -73,20 +72,12 @@ fn judge(engine: &Engine, command: Command) -> Result<Option<Event>, String> {
             None => Ok(Some(Event::Commanded { what: "abort".into(), by })),
         },
         Command::Settle { step, applied, by, because } => {
-            let settles = state.step(&step).is_some_and(|s| {
-                matches!(
-                    s.status,
-                    Status::Stuck { .. }
-                        | Status::Doubtful { .. }
-                        | Status::UndoDoubtful { .. }
-                        | Status::ReleaseDoubtful { .. }
-                )
-            });
+            let settles = state.step(&step).is_some_and(|s| s.status.in_doubt());
             if !settles || engine.busy.contains(&step) {
                 return Err(format!("`{step}` is not in doubt"));
             }
-            match state.index(&step).and_then(|index| engine.orphan(index)) {
-                Some(program) => Err(format!("`{step}` is not over: {}", in_words(program))),
+            match state.index(&step).and_then(|index| engine.orphan(index)).filter(|orphan| orphan.itself) {
+                Some(orphan) => Err(format!("`{step}` is not over: {}", orphan.words)),
                 None => Ok(Some(Event::Settled { step, applied, by, because })),
             }
         }

@@ -238,8 +238,19 @@ pub trait StepRunner: Send + Sync {
     }
     /// Shows what a step would do. Blocks.
     fn preview(&self, call: PreviewCall) -> Result<Shown, Refusal>;
-    /// Whether a program that a dead engine started (as its `Used` events tell it: pid, start time, boot) still runs.
-    fn still_running(&self, used: &Value) -> bool;
+    /// What of a program that a dead engine started (as its `Used` events tell it: pid, start time, boot) still runs.
+    fn remains(&self, used: &Value) -> Remains;
+}
+
+/// What of a program still runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remains {
+    /// Nothing.
+    Nothing,
+    /// The program itself.
+    Itself,
+    /// It has ended; these processes, which it started, have not.
+    Others(Vec<u32>),
 }
 
 /// What comes back from calls.
@@ -382,6 +393,8 @@ pub trait Guard: Send + Sync {
         limit_ms: u64,
         give_backs: &[GiveBack],
     ) -> Result<(), GuardError>;
+    /// Moves the deadline of what is covered to `limit_ms` from now (plus its margin); the guard's answer is not waited for.
+    fn renew(&self, step: &StepName, limit_ms: u64);
     /// The hold is released, or the outage is over.
     fn uncover(&self, step: &StepName);
     /// Whether it is alive.

@@ -16,7 +16,7 @@ use cutwater_core::answer::{Ending, Refusal};
 use cutwater_core::describe::Kind;
 use cutwater_core::effect::{Effect, Shown};
 use cutwater_core::grant::Grants;
-use cutwater_driver::ports::{AtChange, Call, CallId, PreviewCall, Report, StepRunner, Verb};
+use cutwater_driver::ports::{AtChange, Call, CallId, PreviewCall, Remains, Report, StepRunner, Verb};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -104,8 +104,8 @@ impl StepRunner for Runner {
         preview::preview(&self.shared, call)
     }
 
-    fn still_running(&self, used: &Value) -> bool {
-        life::still_running(used)
+    fn remains(&self, used: &Value) -> Remains {
+        life::remains(used)
     }
 }
 

@@ -220,6 +220,41 @@ fn a_stopped_engine_is_ended_once_its_limit_and_margin_have_passed() {
     assert_eq!(std::os::unix::process::ExitStatusExt::signal(&engine.process.wait().unwrap()), Some(9));
 }
 
+/// Sabotage: an engine that waits for its guard's answer, and looks at no limit meanwhile; a guard believed for ever.
+#[test]
+fn a_stopped_guard_stops_no_engine_and_is_given_up() {
+    let mut engine = Engine::holding(60_000, &[]);
+    let guard = Pid::from_raw(i32::try_from(engine.guard).unwrap()).unwrap();
+    rustix::process::kill_process(guard, Signal::STOP).unwrap();
+    let began = Instant::now();
+    engine.told("pulse", "alive");
+    engine.told("pulse", "alive");
+    assert!(began.elapsed() < Duration::from_secs(5), "the engine waited for it");
+    loop {
+        writeln!(engine.tell, "pulse").unwrap();
+        if engine.said.next().unwrap().unwrap() == "dead" {
+            break;
+        }
+        assert!(began.elapsed() < PATIENCE, "it is still believed");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    rustix::process::kill_process(guard, Signal::KILL).unwrap();
+}
+
+/// Sabotage: a sign of life that does not move the deadline.
+#[test]
+fn an_engine_that_gives_signs_of_life_is_left_alone() {
+    let mut engine = Engine::holding(1_500, &[]);
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(4) {
+        engine.told("pulse", "alive");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert_eq!(engine.evidence(), Vec::<Value>::new());
+    engine.signal(Signal::KILL);
+    assert_eq!(engine.taken_over(), "resume r1 --take-over");
+}
+
 #[test]
 fn a_released_hold_can_be_unmounted_and_its_engine_s_death_means_nothing() {
     let mounted = Mounted::new();

@@ -69,7 +69,10 @@ impl Hold for Freeze {
 
     fn preview(ctx: &Context<'_>, input: &Input) -> Result<Shown<Taken>, Refusal> {
         let at = mounted::path(input.at.as_str())?;
-        Ok(Shown::new([Effect::freeze(at)]).output(Taken { device: device(ctx, at)? }))
+        let device = device(ctx, at)?;
+        // Whether it may be asked for its writes is seen before the night.
+        ctx.host().facts(&device.0)?;
+        Ok(Shown::new([Effect::freeze(at)]).output(Taken { device }))
     }
 
     fn preview_release(_ctx: &Context<'_>, _input: &Input) -> Result<Shown<Released>, Refusal> {

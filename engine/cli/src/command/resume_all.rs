@@ -12,6 +12,7 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
@@ -67,6 +68,8 @@ fn in_a_process(paths: &Paths, global: &Global, run: &RunId, no_wait: bool) -> s
     }
     command.args(global.json.then_some("--json")).args(["resume", run.as_str(), "--unasked"]);
     command.args(no_wait.then_some("--no-wait")).env_remove(NOTIFY);
+    // A terminal's Ctrl-C ends the watching of the runs, and none of them.
+    command.process_group(0);
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let (run, json) = (run.clone(), global.json);

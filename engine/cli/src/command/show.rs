@@ -107,7 +107,13 @@ fn print_run(paths: &Paths, records: &[Record], state: &RunState) {
         Some(outcome) => {
             format!("ended    {}  {}", date_time(model.at), outcome_words(outcome))
         }
+        None if owned && state.paused => {
+            format!("state    paused: nothing new is begun; cutwater resume {}", state.run)
+        }
         None if owned => "state    under way".to_owned(),
+        None if state.paused => {
+            format!("state    paused, and nobody goes on with it; cutwater resume {}", state.run)
+        }
         None => format!("state    nobody goes on with it; cutwater resume {}", state.run),
     });
     if let Some(because) = state.because.as_ref().filter(|because| !because.is_empty()) {
@@ -130,7 +136,8 @@ fn print_run(paths: &Paths, records: &[Record], state: &RunState) {
             false => screen::print(&format!("{}\n", line.text)),
         }
     }
-    let words = if over && state.outcome != Some(Outcome::CutOver) { String::new() } else { standing(state) };
+    let told = matches!(state.outcome, None | Some(Outcome::CutOver | Outcome::Stopped));
+    let words = if told { standing(state) } else { String::new() };
     if !words.is_empty() && !owned {
         let lines: Vec<String> = words.lines().map(escaped).collect();
         screen::print(&format!("\n{}\n", lines.join("\n")));

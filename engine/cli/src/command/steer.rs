@@ -12,9 +12,9 @@ use cutwater_core::event::{Event, Record};
 use cutwater_core::names::{RunId, Seq, StepName};
 use cutwater_core::plan::Body;
 use cutwater_core::state::{RunState, Status};
-use cutwater_driver::orphan::in_words;
+use cutwater_driver::orphan::orphan;
 use cutwater_driver::ports::Journal;
-use cutwater_host::capability::run::life::still_running;
+use cutwater_host::capability::run::life::remains;
 use cutwater_host::socket::client::{self, SendError};
 use cutwater_host::socket::words::Request;
 use cutwater_store::Store;
@@ -58,7 +58,7 @@ pub fn abort(paths: &Paths, global: &Global, args: &OneRun) -> Result<(), Failur
         let text = format!(
             "`{mark}` crossed the point of no return: the run only goes forward; cutwater resume {run}"
         );
-        return Err(Failure::words(Kind::Stopped, text));
+        return Err(Failure::words(Kind::Usage, text));
     }
     noted(&store, &state, Event::Commanded { what: "abort".to_owned(), by: ownership::user() })?;
     let machine = Machine::open(paths, global)?;
@@ -78,8 +78,10 @@ pub fn settle(paths: &Paths, args: &Settle) -> Result<(), Failure> {
     let (step, applied, because) = (StepName::new(&args.step), args.applied, args.because.clone());
     let request = Request::Settle { step: step.clone(), applied, because: because.clone() };
     let Some((store, run, state)) = not_sent(paths, &args.run, &request)? else { return Ok(()) };
-    if let Some(program) = state.step(&step).and_then(|s| s.unended().find(|p| still_running(p))) {
-        return Err(Failure::words(Kind::Usage, format!("`{step}` is not over: {}", in_words(program))));
+    let orphans =
+        state.step(&step).map(|s| s.unended().filter_map(|program| orphan(program, remains(program))));
+    if let Some(orphan) = orphans.and_then(|mut orphans| orphans.find(|orphan| orphan.itself)) {
+        return Err(Failure::words(Kind::Usage, format!("`{step}` is not over: {}", orphan.words)));
     }
     noted(&store, &state, Event::Settled { step, applied, by: ownership::user(), because })?;
     say(&format!("settled; cutwater resume {run} goes on"));

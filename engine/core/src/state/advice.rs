@@ -107,7 +107,8 @@ impl RunState {
             told.push(format!("  {then}"));
             if *way != Way::Apply {
                 told.push(format!(
-                    "  or mend the cause, and let it be tried again: cutwater resume {}",
+                    "  or mend the cause, and let it be tried again (as the plan has it: a policy that was mended since \
+                     changes nothing): cutwater resume {}",
                     self.run
                 ));
             }

@@ -176,9 +176,9 @@ impl View<'_> {
             let counts = matches!(self.status(step), Status::Open | Status::Taken | Status::Confirmed)
                 || (self.is_hold(step) && *self.status(step) == Status::Applying);
             let name = self.name(step);
-            // Behind the mark an outage only goes forward; a hold is given back at its limit all the same.
-            let behind = self.state.crossed.is_some() && !self.is_hold(step);
-            if !counts || self.state.limits_passed.contains(&name) || behind {
+            // Where a run has only one way to go, an outage's limit changes nothing; a hold is given back all the same.
+            let one_way = self.state.crossed.is_some() || self.state.phase != Phase::Forward;
+            if !counts || self.state.limits_passed.contains(&name) || one_way && !self.is_hold(step) {
                 continue;
             }
             let due = self.state.steps[step].began.unwrap_or(self.now) + limit as i64;

@@ -292,9 +292,9 @@ impl RunState {
                         _ => Status::Waiting,
                     }
                 }
-                (status @ (Status::Waiting | Status::PartWay), true) => {
+                (status @ (Status::Waiting | Status::PartWay | Status::Applying), true) => {
                     step.attempts = 0;
-                    status.clone()
+                    status.under_new_owner()
                 }
                 (status, _) => status.under_new_owner(),
             };

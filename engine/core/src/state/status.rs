@@ -75,6 +75,17 @@ impl Status {
         )
     }
 
+    /// Whether a person can decide what became of it.
+    pub fn in_doubt(&self) -> bool {
+        matches!(
+            self,
+            Self::Stuck { .. }
+                | Self::Doubtful { .. }
+                | Self::UndoDoubtful { .. }
+                | Self::ReleaseDoubtful { .. }
+        )
+    }
+
     /// What becomes of it when the run has a new owner: attempts under way are in doubt, holders are gone, and what
     /// waited for a person or had failed for good gets another chance.
     pub fn under_new_owner(&self) -> Status {

@@ -37,6 +37,12 @@ impl Guard for Hooked {
         }
     }
 
+    fn renew(&self, step: &StepName, limit_ms: u64) {
+        if self.life.strikes(What::Cover, Some(step)) != Some(Strike::Claimed) && self.alive() {
+            self.inner.renew(step, limit_ms);
+        }
+    }
+
     fn uncover(&self, step: &StepName) {
         self.inner.uncover(step);
     }

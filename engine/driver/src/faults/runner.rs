@@ -2,7 +2,7 @@
 //! twice, or its answer is changed on the way.
 
 use super::{Death, Life, Strike, What, held};
-use crate::ports::{AtChange, Call, CallId, Outcome, PreviewCall, Report, StepRunner, Turn, Verb};
+use crate::ports::{AtChange, Call, CallId, Outcome, PreviewCall, Remains, Report, StepRunner, Turn, Verb};
 use cutwater_core::answer::{Answer, Ending, Failure, Probed, Refusal};
 use cutwater_core::effect::{Effect, Shown};
 use cutwater_core::names::StepName;
@@ -237,8 +237,8 @@ impl StepRunner for Hooked {
         Ok(shown)
     }
 
-    fn still_running(&self, used: &Value) -> bool {
-        self.inner.still_running(used)
+    fn remains(&self, used: &Value) -> Remains {
+        self.inner.remains(used)
     }
 }
 

@@ -24,6 +24,12 @@ impl Guard for Remembering {
         Ok(())
     }
 
+    fn renew(&self, step: &StepName, ms: u64) {
+        if let Some(covered) = held(&self.covered).get_mut(step.as_str()) {
+            *covered = ms;
+        }
+    }
+
     fn uncover(&self, step: &StepName) {
         held(&self.covered).remove(step.as_str());
     }

@@ -5,7 +5,7 @@ use super::guard::Remembering;
 use super::outputs::Outputs;
 use super::world::World;
 use crate::faults::held;
-use crate::ports::{Call, CallId, Outcome, PreviewCall, Report, StepRunner, Taken, Verb};
+use crate::ports::{Call, CallId, Outcome, PreviewCall, Remains, Report, StepRunner, Taken, Verb};
 use cutwater_core::answer::{Answer, Ending, Failure, Refusal};
 use cutwater_core::effect::Shown;
 use cutwater_core::names::StepName;
@@ -87,8 +87,8 @@ impl StepRunner for Simulated {
         Ok(Shown::default())
     }
 
-    fn still_running(&self, _: &Value) -> bool {
-        false
+    fn remains(&self, _: &Value) -> Remains {
+        Remains::Nothing
     }
 }
 

@@ -152,12 +152,12 @@ impl StepRunner for Staged {
         self.inner.preview(call)
     }
 
-    fn still_running(&self, _: &Value) -> bool {
+    fn remains(&self, _: &Value) -> Remains {
         self.asked.lock().unwrap().push("runs still?".into());
         let mut script = self.script.lock().unwrap();
         let runs = script.runs_still > 0;
         script.runs_still = script.runs_still.saturating_sub(1);
-        runs
+        if runs { Remains::Itself } else { Remains::Nothing }
     }
 }
 

@@ -10,15 +10,18 @@ use cutwater_core::names::{RunId, StepName};
 use cutwater_driver::ports::{CallId, Guard, GuardError};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::process::PidfdFlags;
+use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long the guard may take to answer.
 const ANSWER: Duration = Duration::from_secs(10);
+/// How many words may be on their way to it unanswered.
+const AHEAD: usize = 16;
 
 /// How guards are started on this machine.
 #[derive(Debug, Clone)]
@@ -46,6 +49,8 @@ struct Armed {
     process: Child,
     socket: OwnedFd,
     scope: Scope,
+    /// When what was said without waiting was said; its answers are still to come.
+    posted: VecDeque<Instant>,
 }
 
 impl ProcessGuard {
@@ -69,8 +74,8 @@ impl ProcessGuard {
             .stderr(Stdio::null())
             .spawn()
             .map_err(failed)?;
-        let mut armed = Armed { process, socket, scope };
-        let set_up = armed.scope.take_in(armed.process.id()).and_then(|()| self.instruct(&armed, run));
+        let mut armed = Armed { process, socket, scope, posted: VecDeque::new() };
+        let set_up = armed.scope.take_in(armed.process.id()).and_then(|()| self.instruct(&mut armed, run));
         match set_up {
             Ok(()) => Ok(armed),
             Err(error) => {
@@ -80,7 +85,7 @@ impl ProcessGuard {
         }
     }
 
-    fn instruct(&self, armed: &Armed, run: &RunId) -> Result<(), GuardError> {
+    fn instruct(&self, armed: &mut Armed, run: &RunId) -> Result<(), GuardError> {
         let engine =
             rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty()).map_err(failed)?;
         let last = ["resume".to_owned(), run.to_string(), "--take-over".to_owned()];
@@ -92,12 +97,16 @@ impl ProcessGuard {
         armed.say(&word, Some(engine.as_fd()))
     }
 
+    fn margin(&self) -> u64 {
+        u64::try_from(self.settings.margin.as_millis()).unwrap_or(u64::MAX)
+    }
+
     fn with<T>(&self, ask: impl FnOnce(&mut Armed) -> Result<T, GuardError>) -> Result<T, GuardError> {
         let mut armed = self.armed.lock().unwrap_or_else(PoisonError::into_inner);
         ask(armed.as_mut().ok_or_else(|| GuardError("it is not armed".into()))?)
     }
 
-    fn keep(&self, armed: &Armed, step: &StepName, give_back: &GiveBack) -> Result<(), GuardError> {
+    fn keep(&self, armed: &mut Armed, step: &StepName, give_back: &GiveBack) -> Result<(), GuardError> {
         let (what, fd) = match give_back {
             GiveBack::HangUp(id) => {
                 let socket = self.streams.copy(*id);
@@ -149,12 +158,17 @@ impl Guard for ProcessGuard {
         limit_ms: u64,
         give_backs: &[GiveBack],
     ) -> Result<(), GuardError> {
-        let margin = u64::try_from(self.settings.margin.as_millis()).unwrap_or(u64::MAX);
+        let ms = limit_ms.saturating_add(self.margin());
         self.with(|armed| {
-            let ms = limit_ms.saturating_add(margin);
             armed.say(&Word::Cover { step: step.to_string(), ms }, None)?;
             give_backs.iter().try_for_each(|give_back| self.keep(armed, step, give_back))
         })
+    }
+
+    fn renew(&self, step: &StepName, limit_ms: u64) {
+        let ms = limit_ms.saturating_add(self.margin());
+        // One that has gone is noticed by `alive`.
+        let _ = self.with(|armed| armed.post(&Word::Cover { step: step.to_string(), ms }));
     }
 
     fn uncover(&self, step: &StepName) {
@@ -162,8 +176,7 @@ impl Guard for ProcessGuard {
     }
 
     fn alive(&self) -> bool {
-        self.with(|armed| if armed.lives() { armed.say(&Word::Ping, None) } else { Err(failed("dead")) })
-            .is_ok()
+        self.with(|armed| if armed.lives() { armed.post(&Word::Ping) } else { Err(failed("dead")) }).is_ok()
     }
 
     fn disarm(&self) {
@@ -191,18 +204,48 @@ impl Keeper for ProcessGuard {
 }
 
 impl Armed {
-    /// One that once did not answer in time is never believed again: a late answer would be taken for the next one.
-    fn say(&self, word: &Word, with: Option<BorrowedFd<'_>>) -> Result<(), GuardError> {
+    /// Says a word and waits for the answer.
+    fn say(&mut self, word: &Word, with: Option<BorrowedFd<'_>>) -> Result<(), GuardError> {
+        while !self.posted.is_empty() {
+            self.answer(true)?;
+            self.posted.pop_front();
+        }
         words::send(&self.socket, word, with).map_err(failed)?;
-        match words::receive(&self.socket, true) {
-            Ok(Some((Reply::Done, _))) => Ok(()),
+        self.answer(true).map(drop)
+    }
+
+    /// Says a word and waits for nothing: a guard that is stopped must not stop the engine. It is given up when an answer
+    /// is late.
+    fn post(&mut self, word: &Word) -> Result<(), GuardError> {
+        while !self.posted.is_empty() && self.answer(false)? {
+            self.posted.pop_front();
+        }
+        match self.posted.front() {
+            Some(said) if said.elapsed() >= ANSWER => return Err(self.given_up("it does not answer")),
+            // What it has not heard yet says the same.
+            Some(_) if self.posted.len() >= AHEAD => return Ok(()),
+            _ => {}
+        }
+        words::send(&self.socket, word, None).map_err(failed)?;
+        self.posted.push_back(Instant::now());
+        Ok(())
+    }
+
+    /// Takes one answer; false: there is none yet.
+    fn answer(&mut self, wait: bool) -> Result<bool, GuardError> {
+        match words::receive(&self.socket, wait) {
+            Ok(Some((Reply::Done, _))) => Ok(true),
             Ok(Some((Reply::Refused(why), _))) => Err(GuardError(why)),
             Ok(None) => Err(GuardError("it has gone".into())),
-            Err(error) => {
-                let _ = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Both);
-                Err(failed(error))
-            }
+            Err(error) if !wait && error.kind() == std::io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(self.given_up(error)),
         }
+    }
+
+    /// One that once did not answer in time is never believed again: a late answer would be taken for the next one.
+    fn given_up(&self, why: impl std::fmt::Display) -> GuardError {
+        let _ = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Both);
+        failed(why)
     }
 
     fn lives(&mut self) -> bool {

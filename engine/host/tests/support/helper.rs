@@ -107,6 +107,10 @@ fn engine(folder: &Path, socket: &str, limit: &str, mounts: &[&str]) -> ExitCode
                     eaten.push(vec![1; 1 << 20]);
                 }
             }
+            "pulse" => {
+                guard.renew(&step, 60_000);
+                println!("{}", if guard.alive() { "alive" } else { "dead" });
+            }
             "disarm" => {
                 guard.disarm();
                 assert!(!guard.alive());

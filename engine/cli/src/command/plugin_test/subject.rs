@@ -8,7 +8,7 @@ use crate::exit::Failure;
 use cutwater_core::describe::{self, Undo};
 use cutwater_core::names::{RunId, StepName};
 use cutwater_core::partial::Partial;
-use cutwater_driver::ports::{PreviewCall, StepRunner};
+use cutwater_driver::ports::{PreviewCall, Remains, StepRunner};
 use cutwater_testkit::{About, Ask, Ended, Heard, Host, Kind, Prepared, Refusal};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
@@ -111,7 +111,7 @@ impl Host for Subject {
     }
 
     fn still_running(&self, program: &Value) -> bool {
-        self.stand.runner.still_running(program)
+        self.stand.runner.remains(program) != Remains::Nothing
     }
 }
 
