@@ -59,9 +59,9 @@ fn without_a_sabotage_nothing_is_found() {
 #[test]
 fn each_sabotage_is_found_by_a_step_that_looks_and_the_run_is_undone() {
     for (sabotage, fault, found_by) in [
-        ("one piece of a pass dropped", "claimed@change:copy", "same"),
-        ("a pass skipped", "claimed@apply:copy", "same"),
-        ("a service not stopped", "claimed@change:stop", "stop"),
+        ("one piece of a pass dropped", "claimed@change:copy", "turning back: `same`"),
+        ("a pass skipped", "claimed@apply:copy", "turning back: `same`"),
+        ("a service not stopped", "claimed@change:stop", "turning back: `stop`"),
     ] {
         let place = machine();
         let said = place.cutwater(&["run", "w.yaml", "--fault", fault]);
