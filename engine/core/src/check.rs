@@ -17,6 +17,7 @@ mod reads;
 mod repeat;
 mod top;
 mod uses;
+mod watch;
 mod with;
 
 pub use checked::{Checked, CheckedStep, ForEach};

@@ -48,6 +48,9 @@ pub struct StepType {
     /// What taking it back does.
     #[serde(default)]
     pub undo: Undo,
+    /// An action that goes on beside the other steps until it is told to stop.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub watch: bool,
     /// With `undo: discards`: pointer to the input that names the scratch that is discarded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scratch: Option<String>,

@@ -82,6 +82,8 @@ pub enum Event {
     Checkpointed { step: StepName, way: Way, state: Value },
     /// How far an attempt is. Batched; no part of the state.
     Progressed { step: StepName, done: u64, total: u64, unit: String },
+    /// A figure that goes up and down, by its name; none: it has no value now. Batched; no part of the state.
+    Gauged { step: StepName, name: String, value: Option<f64> },
     /// A capability was used, or denied. `{capability, …}`: program, arguments, pid, exit status, addresses, paths, bytes.
     Used { step: StepName, what: Value },
     /// A plugin's words. Batched; no part of the state.

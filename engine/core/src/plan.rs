@@ -125,8 +125,14 @@ pub struct PlanStep {
 pub enum Body {
     /// Reads only.
     Check { plugin: String, action: String },
-    /// Changes something.
-    Action { plugin: String, action: String, undo: Undo },
+    /// Changes something. A `watch` goes on beside the other steps until it is told to stop; nothing waits for it.
+    Action {
+        plugin: String,
+        action: String,
+        undo: Undo,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        watch: bool,
+    },
     /// Pauses something while its inner steps run.
     Hold { plugin: String, action: String, limit_ms: u64 },
     /// Groups steps that take a service down and bring it up elsewhere.
@@ -135,6 +141,13 @@ pub enum Body {
     Approve { message: String, by: Vec<String>, expires_ms: Option<u64> },
     /// Collects the outputs of a `for-each`'s instances, by key.
     Gather { of: Vec<(String, StepName)>, at_most: Option<u32> },
+}
+
+impl PlanStep {
+    /// Whether it goes on beside the other steps until it is told to stop.
+    pub fn watches(&self) -> bool {
+        matches!(self.body, Body::Action { watch: true, .. })
+    }
 }
 
 /// The pair that `each.key` and `each.value` stand for, and how many siblings may run at once.

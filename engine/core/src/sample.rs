@@ -36,7 +36,7 @@ pub fn step(name: &str, body: Body, needs: &[&str], with: Value) -> PlanStep {
 
 pub fn action(uses: &str, undo: Undo) -> Body {
     let (plugin, action) = uses.split_once('.').unwrap_or((uses, ""));
-    Body::Action { plugin: plugin.into(), action: action.into(), undo }
+    Body::Action { plugin: plugin.into(), action: action.into(), undo, watch: false }
 }
 
 pub fn check(uses: &str) -> Body {
@@ -201,6 +201,7 @@ pub fn facts() -> Facts {
         taken: None,
         needs,
         undo,
+        watch: false,
         scratch: None,
         identities: Vec::new(),
     };

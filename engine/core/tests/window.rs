@@ -32,7 +32,7 @@ fn step(name: &str, body: Body, needs: &[&str], within: Option<&str>, seconds: O
 }
 
 fn action() -> Body {
-    Body::Action { plugin: "test".into(), action: "do".into(), undo: Undo::Restores }
+    Body::Action { plugin: "test".into(), action: "do".into(), undo: Undo::Restores, watch: false }
 }
 
 /// A copy of ten minutes, then an outage of a stop (2 s), a last pass of `last` seconds, and the mark (1 s).

@@ -7,8 +7,8 @@ use crate::window;
 use cutwater_core::event::{EVENT_FORMAT, Event, Need, Outcome, Record};
 use cutwater_core::figures::time;
 use cutwater_core::names::{Epoch, RunId, Seq, StepName};
-use cutwater_core::plan::{Body, OnFailure, Plan};
-use cutwater_core::state::{Blocked, Illegal, Phase, RunState, Todo, needs};
+use cutwater_core::plan::{Body, OnFailure, Plan, PlanStep};
+use cutwater_core::state::{Blocked, Illegal, Phase, RunState, StepState, Todo, needs};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -279,9 +279,7 @@ impl Engine {
             if moved {
                 continue;
             }
-            let under_way = self.calls.values().any(|flight| flight.purpose != Purpose::Hold)
-                || self.orphans
-                || self.state.steps.iter().any(|step| step.status.in_flight());
+            let (under_way, watching) = self.under_way();
             if !under_way && self.busy.is_empty() {
                 match decision.blocked {
                     Some(Blocked::Stuck(why) | Blocked::Failed(why)) => {
@@ -302,7 +300,7 @@ impl Engine {
                         let wait = u64::try_from(opens - now).unwrap_or(0);
                         return Ok(Finish::Waiting(format!("the window opens in {}", time(wait))));
                     }
-                    None if decision.wake_at.is_none() => {
+                    None if decision.wake_at.is_none() && !watching => {
                         return Err(EngineError::Defect(format!(
                             "run {} has nothing to wait for",
                             self.state.run
@@ -322,6 +320,19 @@ impl Engine {
                 None => self.still_mine()?,
             }
         }
+    }
+
+    /// Whether something is being done, and whether something is watched beside it.
+    fn under_way(&self) -> (bool, bool) {
+        let watches = |step: &StepName| self.state.plan.step(step).is_some_and(|planned| planned.watches());
+        let calls = self.calls.values().filter(|flight| flight.purpose != Purpose::Hold);
+        let (watching, working): (Vec<_>, Vec<_>) = calls.partition(|flight| watches(&flight.step));
+        let in_flight =
+            |(step, planned): (&StepState, &PlanStep)| step.status.in_flight() && !planned.watches();
+        let working = !working.is_empty()
+            || self.orphans
+            || self.state.steps.iter().zip(&self.state.plan.steps).any(in_flight);
+        (working, !watching.is_empty())
     }
 
     /// The owner's own opening of the window is the first that has not closed when it takes the run.

@@ -42,6 +42,10 @@ impl Engine {
                 result
             }
             Report::Progress { call, done, total, unit } => self.progress(call, done, total, unit),
+            Report::Gauge { call, name, value } => {
+                let Some(step) = self.step_of(call) else { return Ok(()) };
+                self.append(vec![Event::Gauged { step, name, value }], false)
+            }
             Report::Said { call, level, text } => {
                 let Some(step) = self.step_of(call) else { return Ok(()) };
                 self.append(vec![Event::Said { step, level, text }], false)

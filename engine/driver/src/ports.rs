@@ -285,6 +285,15 @@ pub enum Report {
         /// bytes, rows, …
         unit: String,
     },
+    /// A figure that goes up and down.
+    Gauge {
+        /// Which call.
+        call: CallId,
+        /// The figure's name.
+        name: String,
+        /// None: it has no value now.
+        value: Option<f64>,
+    },
     /// Words.
     Said {
         /// Which call.

@@ -46,6 +46,18 @@ fn found(walked: &Walked) -> BTreeSet<(Blame, String)> {
     walked.wrongs().map(|(_, wrong)| (wrong.blame, step(wrong).unwrap_or_default())).collect()
 }
 
+/// Sabotage: a watch that is begun anew taken for a step that is done twice.
+#[test]
+fn a_watch_beside_a_sound_workflow_ends_well_whatever_goes_wrong() {
+    let eyes =
+        "  eyes: { uses: lvm.watch-snapshots, with: { snapshots: [\"${{ steps.snap.id }}\"] } }\n  copy:\n";
+    let watched = core("good.yaml").replace("  copy:\n", eyes).replace("lvchange]", "lvchange, lvextend]");
+    let (stage, walked) = walked(&watched, 60);
+    assert!(stage.shape.plan.steps.iter().any(cutwater_core::plan::PlanStep::watches));
+    let wrongs: Vec<&str> = walked.wrongs().map(|(_, wrong)| wrong.words.as_str()).collect();
+    assert!(wrongs.is_empty(), "{}", wrongs.join("\n"));
+}
+
 fn cases<'a>(walked: &'a Walked, step: &str, column: Column) -> Vec<&'a Case> {
     let all = walked.singles.iter().chain(&walked.back);
     all.filter(|c| c.trouble.column == column && c.trouble.step.as_ref().is_some_and(|s| s.as_str() == step))

@@ -10,7 +10,7 @@ pub const OUTPUT: usize = 1 << 20;
 pub const LINE: usize = 8 << 10;
 /// One checkpoint.
 pub const CHECKPOINT: usize = 64 << 10;
-/// Milliseconds from one report of progress to the next.
+/// Milliseconds from one report of progress, or of a gauge, to the next.
 const PROGRESS_EVERY: u64 = 100;
 /// How deep JSON may nest.
 pub const DEPTH: usize = 64;
@@ -22,6 +22,7 @@ pub struct Limits {
     words: usize,
     silenced: bool,
     next_progress: u64,
+    next_gauge: u64,
 }
 
 impl Default for Limits {
@@ -34,7 +35,7 @@ impl Default for Limits {
             .memories(4)
             .trap_on_grow_failure(true)
             .build();
-        Self { store, words: OUTPUT, silenced: false, next_progress: 0 }
+        Self { store, words: OUTPUT, silenced: false, next_progress: 0, next_gauge: 0 }
     }
 }
 
@@ -54,12 +55,21 @@ impl Limits {
 
     /// Whether progress may be told again at `now`, in milliseconds.
     pub fn progress(&mut self, now: u64) -> bool {
-        let due = now >= self.next_progress;
-        if due {
-            self.next_progress = now + PROGRESS_EVERY;
-        }
-        due
+        due(now, &mut self.next_progress)
     }
+
+    /// The same of a gauge.
+    pub fn gauge(&mut self, now: u64) -> bool {
+        due(now, &mut self.next_gauge)
+    }
+}
+
+fn due(now: u64, next: &mut u64) -> bool {
+    let due = now >= *next;
+    if due {
+        *next = now + PROGRESS_EVERY;
+    }
+    due
 }
 
 /// Reads JSON that a guest gives. Bounded before any recursive code sees it.
@@ -105,6 +115,16 @@ mod tests {
         assert_eq!(limits.words("äöü"), Some("äöü"));
         assert_eq!(limits.words("ääää"), Some("ää"));
         assert_eq!(limits.words("x"), None);
+    }
+
+    /// Sabotage: a gauge that takes the place of progress, or none of the two bounded.
+    #[test]
+    fn progress_and_a_gauge_are_told_ten_times_a_second_each() {
+        let mut limits = Limits::default();
+        assert_eq!(
+            [0, 50, 100].map(|now| (limits.progress(now), limits.gauge(now))),
+            [(true, true), (false, false), (true, true)]
+        );
     }
 
     #[test]

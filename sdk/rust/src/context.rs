@@ -113,6 +113,9 @@ impl Host for Watched<'_> {
     fn progress(&self, done: u64, total: u64, unit: &str) {
         self.inner.0.progress(done, total, unit);
     }
+    fn gauge(&self, name: &str, value: Option<f64>) {
+        self.inner.0.gauge(name, value);
+    }
     fn save(&self, state: &Value) -> Result<(), Fault> {
         self.inner.0.save(state)?;
         *self.saved.borrow_mut() = Some(state.clone());

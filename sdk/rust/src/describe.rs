@@ -22,6 +22,9 @@ pub fn action<A: Action>() -> Entry {
     entry["input"] = schema::of::<A::Input>(true);
     entry["output"] = schema::of::<A::Output>(false);
     entry["undo"] = json!(A::UNDO);
+    if A::WATCH {
+        entry["watch"] = json!(true);
+    }
     if let (Undo::Discards, Some(scratch)) = (A::UNDO, A::SCRATCH) {
         entry["scratch"] = json!(scratch);
     }

@@ -59,10 +59,14 @@ pub struct Host {
     pub secrets: RefCell<BTreeMap<String, String>>,
     /// Milliseconds; a sleep moves it on.
     pub time: Cell<u64>,
+    /// From this time on whatever waits is told to stop; 0: never.
+    pub stops_at: Cell<u64>,
     /// The boot.
     pub boot: RefCell<String>,
     /// Saved checkpoints.
     pub saved: RefCell<Vec<Value>>,
+    /// Figures that were shown.
+    pub gauges: RefCell<Vec<(String, Option<f64>)>>,
     /// What was said.
     pub words: RefCell<Vec<String>>,
     calls: RefCell<Vec<String>>,
@@ -168,6 +172,14 @@ impl Host {
         match planned {
             Some(at) => Err(self.faults.borrow_mut().remove(at).1),
             None => Ok(()),
+        }
+    }
+
+    fn told_to_stop(&self) -> Result<(), Fault> {
+        match self.stops_at.get() {
+            0 => Ok(()),
+            at if self.time.get() < at => Ok(()),
+            _ => Err(Fault::new("stopping", "the step is to stop")),
         }
     }
 

@@ -115,6 +115,9 @@ pub trait Action {
     const SUMMARY: &'static str;
     /// What taking it back does.
     const UNDO: Undo;
+    /// Whether it goes on beside the other steps until it is told to stop: then the host's calls that wait fault `stopping`,
+    /// and it answers well. Nothing waits for it. It is begun again, from its checkpoint, by whoever goes on with the run.
+    const WATCH: bool = false;
     /// With [`Undo::Discards`]: pointer to the input that names the scratch.
     const SCRATCH: Option<&'static str> = None;
     /// Pointers to inputs that name things whose identity is pinned and locked.

@@ -18,6 +18,11 @@ pub fn amount(count: u64, unit: &str) -> String {
     }
 }
 
+/// A figure under its name: `minutes until overflow 6.4`.
+pub fn gauge(name: &str, value: f64) -> String {
+    format!("{} {value:.1}", cutwater_core::fault::escaped(name))
+}
+
 /// The time of day, here.
 pub fn time(at: i64) -> String {
     Timestamp::from_millisecond(at)

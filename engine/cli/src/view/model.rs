@@ -3,7 +3,7 @@
 use cutwater_core::event::{Event, Record};
 use cutwater_core::names::StepName;
 use cutwater_core::state::RunState;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// How far a step is.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +28,8 @@ pub struct Model {
     pub state: Option<RunState>,
     /// Steps that told how far they are, in their present attempt.
     pub progress: HashMap<StepName, Progress>,
+    /// Figures that go up and down, of steps in their present attempt; those that have a value.
+    pub gauges: HashMap<StepName, BTreeMap<String, f64>>,
     /// The time of the last event.
     pub at: i64,
 }
@@ -40,8 +42,16 @@ impl Model {
             Event::Progressed { step, done, total, unit } => {
                 self.progressed(record.at, step, (*done, *total), unit)
             }
+            Event::Gauged { step, name, value } => {
+                let of_step = self.gauges.entry(step.clone()).or_default();
+                match value {
+                    Some(value) => of_step.insert(name.clone(), *value),
+                    None => of_step.remove(name),
+                };
+            }
             Event::Intended { step, .. } | Event::Answered { step, .. } => {
                 self.progress.remove(step);
+                self.gauges.remove(step);
             }
             _ => {}
         }
@@ -87,6 +97,26 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Sabotage: a figure kept that has no value any more, or that is of an attempt before.
+    #[test]
+    fn a_gauge_shows_its_last_value_and_goes_with_its_attempt() {
+        let mut model = Model::default();
+        let step = StepName::new("watch");
+        let mut shown = |event: Event| {
+            model.apply(&Record { seq: cutwater_core::names::Seq(1), at: 0, event });
+            model.gauges.get(&step).and_then(|of_step| of_step.get("minutes until overflow")).copied()
+        };
+        let gauged =
+            |value| Event::Gauged { step: step.clone(), name: "minutes until overflow".into(), value };
+        assert_eq!(shown(gauged(Some(6.4))), Some(6.4));
+        assert_eq!(shown(gauged(Some(0.5))), Some(0.5));
+        assert_eq!(shown(gauged(None)), None);
+        assert_eq!(shown(gauged(Some(6.4))), Some(6.4));
+        let answer = cutwater_core::answer::Answer::Changed { output: serde_json::Value::Null };
+        let way = cutwater_core::event::Way::Apply;
+        assert_eq!(shown(Event::Answered { step: step.clone(), way, attempt: 1, answer }), None);
+    }
 
     #[test]
     fn a_rate_is_that_of_the_last_seconds() {

@@ -1,6 +1,6 @@
 //! A run as plain lines, one for each event that is worth telling: what reaches a log file. It must not draw.
 
-use super::figures::{amount, date_time, duration, short, time};
+use super::figures::{amount, date_time, duration, gauge, short, time};
 use super::model::Model;
 use cutwater_core::answer::{Answer, Probed};
 use cutwater_core::event::{Event, Outcome, Record, Way};
@@ -18,6 +18,7 @@ const PROGRESS_EVERY_MS: i64 = 10_000;
 pub struct Plain {
     model: Model,
     told: HashMap<StepName, i64>,
+    gauged: HashMap<StepName, i64>,
 }
 
 impl Plain {
@@ -54,6 +55,7 @@ impl Plain {
             Event::Progressed { step, done, total, unit } => {
                 return self.progress(record.at, step, *done, *total, unit);
             }
+            Event::Gauged { step, name, value } => return self.gauge(record.at, step, name, *value),
             Event::Used { step, what } => return denied(step, what),
             Event::Said { level, .. } if level == "debug" => return None,
             Event::Said { step, level, text } if level == "info" => format!("{step}: {text}"),
@@ -115,6 +117,13 @@ impl Plain {
             rate.unwrap_or_default(),
             left.unwrap_or_default()
         ))
+    }
+
+    fn gauge(&mut self, at: i64, step: &StepName, name: &str, value: Option<f64>) -> Option<String> {
+        let last = self.gauged.get(step).copied().unwrap_or(i64::MIN);
+        let value = value.filter(|_| at.saturating_sub(last) >= PROGRESS_EVERY_MS)?;
+        self.gauged.insert(step.clone(), at);
+        Some(format!("{step}: {}", gauge(name, value)))
     }
 
     fn answered(&self, step: &StepName, way: Way, answer: &Answer) -> String {

@@ -1,6 +1,6 @@
 //! A run as lines, one a step: what `show` prints and the live view redraws. It must not know the terminal.
 
-use super::figures::{amount, date_time, duration, short};
+use super::figures::{amount, date_time, duration, gauge, short};
 use super::glyph::{Glyph, reason};
 use super::model::{Model, Progress};
 use cutwater_core::fault::escaped;
@@ -68,7 +68,10 @@ pub fn steps(model: &Model, now: i64, unicode: bool) -> Vec<Line> {
             let indent = "  ".repeat(depth(index));
             let name = format!("{indent}{}", planned.name);
             let mark = if planned.mark { if unicode { " ◆" } else { " *" } } else { "" };
-            let said = said(state, planned, step, model.progress.get(&planned.name), now, unicode);
+            let mut said = said(state, planned, step, model.progress.get(&planned.name), now, unicode);
+            for (name, value) in model.gauges.get(&planned.name).into_iter().flatten() {
+                said = format!("{said}  {}", gauge(name, *value));
+            }
             let text = format!(
                 "{} {name:<width$} {:<kinds$}{mark}  {said}",
                 glyph.sign(unicode),

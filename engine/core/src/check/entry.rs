@@ -5,7 +5,7 @@ use super::checker::Checker;
 use super::given::{self, Given};
 use super::limits::{self, Times};
 use super::order::{self, Order};
-use super::{grants, inside, mark, reach, reads, repeat, top, uses};
+use super::{grants, inside, mark, reach, reads, repeat, top, uses, watch};
 use crate::describe::{Catalog, Kind, Undo};
 use crate::document::{Document, Does, parse_leniently};
 use crate::effect::Shown;
@@ -61,6 +61,7 @@ fn checked(
     reads::outputs(&mut check);
     repeat::fixed(&mut check, &waits);
     inside::places(&mut check);
+    watch::places(&mut check, &waits);
     let times = limits::times(&mut check);
     mark::place(&mut check);
     let known = grants::read(&mut check);
@@ -119,7 +120,12 @@ fn step(check: &Checker<'_>, order: &Order, index: usize, times: Times) -> Check
             let (plugin, action) = (uses.plugin.clone(), uses.action.clone());
             match check.signatures[index].as_ref().map(|signature| &signature.step) {
                 Some(known) if known.kind == Kind::Check => Body::Check { plugin, action },
-                known => Body::Action { plugin, action, undo: known.map_or(Undo::None, |known| known.undo) },
+                known => Body::Action {
+                    plugin,
+                    action,
+                    undo: known.map_or(Undo::None, |known| known.undo),
+                    watch: known.is_some_and(|known| known.watch),
+                },
             }
         }
         Does::Hold { uses, .. } => {

@@ -174,6 +174,8 @@ codes! {
         "Under `finally` stand steps that `uses` a plugin, and nothing else.";
     BESIDE_THE_MARK "CW0610" "a step of the outage that may run before or after the point of no return"
         "Until the mark it would be undone, after it not: say with `needs` on which side it belongs.";
+    WAITS_FOR_A_WATCH "CW0611" "a watch that something would wait for"
+        "A watch goes on until all else has ended: nothing needs it, stands around it, repeats it or comes after it.";
 
     // Warnings.
     UNUSED_INPUT "CW0901" "an input that nothing reads"

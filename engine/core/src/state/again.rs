@@ -65,6 +65,9 @@ impl RunState {
         };
         let anew: BTreeSet<usize> = (0..self.steps.len()).filter(asked).chain(only.iter().copied()).collect();
         for (index, step) in self.steps.iter_mut().enumerate() {
+            if self.plan.steps[index].watches() {
+                step.watch_again(true);
+            }
             let action = matches!(self.plan.steps[index].body, Body::Action { .. });
             match &step.status {
                 // It has no way back, or it was in nothing that was open: it goes on from what it left.

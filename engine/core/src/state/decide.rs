@@ -204,7 +204,25 @@ impl View<'_> {
         if !self.state.paused {
             self.begin();
         }
+        if self.state.crossed.is_some() {
+            // What it would turn back for can only go forward now.
+            self.stop_watching();
+        }
         self.finish_forward();
+    }
+
+    /// Whether it is a watch under way: it goes on until it is told to stop.
+    fn watching(&self, step: usize) -> bool {
+        self.planned(step).watches() && *self.status(step) == Status::Applying
+    }
+
+    /// Tells every watch to stop; true where there is one.
+    fn stop_watching(&mut self) -> bool {
+        let watching: Vec<StepName> =
+            (0..self.state.steps.len()).filter(|&s| self.watching(s)).map(|s| self.name(s)).collect();
+        let any = !watching.is_empty();
+        self.out.todo.extend(watching.into_iter().map(Todo::Stop));
+        any
     }
 
     /// The first reason not to go on, before the mark.
@@ -370,21 +388,29 @@ impl View<'_> {
     }
 
     fn finish_forward(&mut self) {
-        if !self.out.todo.is_empty() || !self.busy.is_empty() || self.anything_in_flight() {
+        let in_flight = |s: usize| self.status(s).in_flight() && !self.watching(s);
+        if !self.out.todo.is_empty() || !self.busy.is_empty() || (0..self.state.steps.len()).any(in_flight) {
             return;
         }
         let steps = || (0..self.state.steps.len()).filter(|&s| !self.planned(s).finally);
+        let ended = |s: usize| self.status(s).ended_well() || self.watching(s);
         if let Some(rehearsal) = &self.state.rehearsal {
             let over = |s: usize| {
                 rehearsal.leaves_out(s)
-                    || self.status(s).ended_well()
+                    || ended(s)
                     || (rehearsal.stays_open(s) && *self.status(s) == Status::Open)
             };
             if steps().all(over) {
+                if self.stop_watching() {
+                    return;
+                }
                 let because = rehearsal.words(&self.state.plan, &self.state.order);
                 return self.todo(Todo::Rehearsed { because });
             }
-        } else if steps().all(|s| self.status(s).ended_well()) {
+        } else if steps().all(ended) {
+            if self.stop_watching() {
+                return;
+            }
             if self.finally() {
                 let clean = self.finally_failed().is_none();
                 let (outcome, because) = match (clean, self.finally_failed()) {
@@ -402,6 +428,9 @@ impl View<'_> {
         } else if let Some(opens) = self.waits_for_the_window() {
             Some(Blocked::Window(opens))
         } else if self.out.wake_at.is_none() {
+            if self.stop_watching() {
+                return;
+            }
             Some(Blocked::Stuck(self.why_stopped()))
         } else {
             None

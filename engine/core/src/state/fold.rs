@@ -131,7 +131,11 @@ impl RunState {
         }
         let adds_nothing = matches!(
             record.event,
-            Event::Said { .. } | Event::Progressed { .. } | Event::Used { .. } | Event::GuardActed { .. }
+            Event::Said { .. }
+                | Event::Progressed { .. }
+                | Event::Gauged { .. }
+                | Event::Used { .. }
+                | Event::GuardActed { .. }
         );
         if self.outcome.is_some() && !adds_nothing {
             return Err(refuse("the run is over"));
@@ -191,6 +195,7 @@ impl RunState {
             Event::Intended { step, .. }
             | Event::Checkpointed { step, .. }
             | Event::Progressed { step, .. }
+            | Event::Gauged { step, .. }
             | Event::Used { step, .. }
             | Event::Said { step, .. }
             | Event::Answered { step, .. }
@@ -225,7 +230,7 @@ impl RunState {
             return Err("the rehearsal leaves this step out".into());
         }
         match &record.event {
-            Event::Progressed { .. } | Event::Said { .. } => return Ok(()),
+            Event::Progressed { .. } | Event::Gauged { .. } | Event::Said { .. } => return Ok(()),
             Event::Used { what, .. } => {
                 note_program(&mut step.programs, what);
                 return Ok(());
@@ -282,7 +287,10 @@ impl RunState {
         self.owner = Some((pid, boot.to_owned()));
         self.schedule = None;
         let crossed = self.crossed.is_some();
-        for step in &mut self.steps {
+        for (step, planned) in self.steps.iter_mut().zip(&self.plan.steps) {
+            if planned.watches() {
+                step.watch_again(self.phase == Phase::Forward && !crossed);
+            }
             step.status = match (&step.status, crossed) {
                 // After the mark what failed is tried again by whoever takes the run up.
                 (Status::Refused { .. } | Status::Failed { .. }, true) => {

@@ -106,6 +106,7 @@ impl Status {
     pub fn after(&self, body: &Body, event: &Event) -> Option<Status> {
         use Status as S;
         let hold = matches!(body, Body::Hold { .. });
+        let watch = matches!(body, Body::Action { watch: true, .. });
         Some(match (self, event) {
             (S::Waiting, Event::Skipped { .. }) => S::Skipped,
             (S::Waiting, Event::Asked { expires, .. }) => S::Asked { expires: *expires },
@@ -139,6 +140,8 @@ impl Status {
             },
             (S::Doubtful { why }, Event::Probed { way: Way::Apply, found, .. }) => match found {
                 Probed::Applied { .. } if hold => S::Orphaned { why: why.clone() },
+                // Nobody watches any more, whatever was done.
+                Probed::Applied { .. } if watch => S::PartWay,
                 Probed::Applied { .. } => S::Applied { changed: true },
                 Probed::NotApplied => S::Waiting,
                 Probed::PartWay { .. } => S::PartWay,

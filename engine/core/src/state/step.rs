@@ -95,6 +95,14 @@ impl StepState {
         next
     }
 
+    /// Who goes on with a run watches anew: that a watch was told to stop, or was broken off, says nothing of the next time.
+    pub(super) fn watch_again(&mut self, forward: bool) {
+        self.attempts = 0;
+        if forward && matches!(self.status, Status::Applied { .. }) {
+            self.status = Status::PartWay;
+        }
+    }
+
     pub(super) fn remember(&mut self, body: &Body, event: &Event, at: i64) {
         match event {
             Event::Intended { way: Way::Apply, attempt, input, effects, undo, .. } => {
@@ -146,12 +154,22 @@ impl StepState {
     }
 }
 
-/// Pairs the start of a program with its end, so that a probe and recovery know what may still run.
+/// How many programs of one attempt are kept in mind.
+const PROGRAMS: usize = 1_000;
+
+/// Pairs the start of a program with its end, so that a probe and recovery know what may still run. Of an attempt that goes on
+/// for hours, programs that ended long ago are forgotten.
 pub(super) fn note_program(programs: &mut Vec<Value>, what: &Value) {
     if what["capability"] != "run" || what["denied"] == true {
         return;
     }
     if what.get("program").is_some() && what.get("status").is_none() && what.get("signal").is_none() {
+        let ended = |p: &Value| p.get("status").is_some() || p.get("signal").is_some();
+        if programs.len() >= PROGRAMS
+            && let Some(oldest) = programs.iter().position(ended)
+        {
+            programs.remove(oldest);
+        }
         programs.push(what.clone());
     } else if let Some(started) = programs.iter_mut().rev().find(|p| p["pid"] == what["pid"]) {
         for key in ["status", "signal"] {
@@ -159,5 +177,25 @@ pub(super) fn note_program(programs: &mut Vec<Value>, what: &Value) {
                 started[key] = value.clone();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sabotage: every program of a watch kept (hours of looks fill the memory, and each probe); one that still runs forgotten.
+    #[test]
+    fn of_an_attempt_of_hours_only_the_last_programs_are_kept_and_all_that_have_not_ended() {
+        let mut programs = Vec::new();
+        for pid in 0..PROGRAMS + 500 {
+            note_program(&mut programs, &json!({ "capability": "run", "program": "lvs", "pid": pid }));
+            if pid != 3 {
+                note_program(&mut programs, &json!({ "capability": "run", "pid": pid, "status": 0 }));
+            }
+        }
+        assert_eq!(programs.len(), PROGRAMS);
+        assert_eq!((&programs[0]["pid"], programs[0].get("status")), (&json!(3), None));
+        assert_eq!(programs[1]["pid"], 501);
     }
 }

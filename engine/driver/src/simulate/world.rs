@@ -5,7 +5,7 @@ use super::judge::{Blame, Wrong};
 use super::shape::Shape;
 use cutwater_core::answer::Probed;
 use cutwater_core::names::StepName;
-use cutwater_core::plan::Body;
+use cutwater_core::plan::{Body, PlanStep};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -45,7 +45,10 @@ impl World {
     /// A step is done, whole or in part.
     pub fn apply(&mut self, step: &StepName, whole: bool) {
         self.began(step);
-        if self.shape.changes(step) && self.applied.contains(step) && !self.part_way.contains(step) {
+        // A watch is begun again by whoever goes on with the run.
+        let watches = self.shape.plan.step(step).is_some_and(PlanStep::watches);
+        let whole_before = self.applied.contains(step) && !self.part_way.contains(step);
+        if self.shape.changes(step) && whole_before && !watches {
             self.defect(step, format!("`{step}` was done again while it was in effect"));
         }
         *self.applies.entry(step.clone()).or_default() += 1;

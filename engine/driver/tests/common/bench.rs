@@ -51,6 +51,8 @@ pub struct Script {
     pub broken: bool,
     /// Steps of which no answer comes, and no probe can tell.
     pub unclear: BTreeSet<String>,
+    /// Steps that answer, well, once they are told to stop.
+    pub until_told: BTreeSet<String>,
 }
 
 /// Steps that never end by themselves; one named `refuses`; holds that are found broken.
@@ -85,6 +87,7 @@ pub struct Staged {
     script: Mutex<Script>,
     pub asked: Mutex<Vec<String>>,
     kept: Mutex<Vec<(String, Report, Sender<Report>)>>,
+    until_told: Mutex<BTreeMap<CallId, (Report, Sender<Report>)>>,
 }
 
 impl StepRunner for Staged {
@@ -114,6 +117,14 @@ impl StepRunner for Staged {
             let outcome = Outcome::Answer(Answer::Failed(failure));
             return reports.send(Report::Done { call: call.id, outcome }).unwrap();
         }
+        if verb == "apply" && script.until_told.contains(&step) {
+            let (own, answers) = channel();
+            let id = call.id;
+            self.inner.start(call, own);
+            let answer = (answers.recv().unwrap(), reports);
+            self.until_told.lock().unwrap().insert(id, answer);
+            return;
+        }
         let waits = verb == "apply" && script.answers_after.contains_key(&step);
         let together = verb == "undo" && script.undone_together.contains(&step);
         if !waits && !together {
@@ -132,7 +143,10 @@ impl StepRunner for Staged {
     }
 
     fn stop(&self, call: CallId) {
-        self.inner.stop(call);
+        match self.until_told.lock().unwrap().remove(&call) {
+            Some((report, reports)) => reports.send(report).unwrap(),
+            None => self.inner.stop(call),
+        }
     }
 
     fn intact(&self, hold: CallId) {
@@ -209,6 +223,7 @@ pub fn over(plan: Plan, script: Script, journal: &Arc<Memory>, world: &Arc<Mutex
         script: Mutex::new(script),
         asked: Mutex::default(),
         kept: Mutex::default(),
+        until_told: Mutex::default(),
     });
     let ports = Ports { runner: Arc::clone(&staged) as _, ..ports };
     let empty = journal.records.lock().unwrap().is_empty();

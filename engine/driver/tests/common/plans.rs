@@ -26,7 +26,7 @@ pub fn step(name: &str, body: Body, needs: &[&str], within: Option<&str>) -> Pla
 }
 
 pub fn action(undo: Undo) -> Body {
-    Body::Action { plugin: "test".into(), action: "do".into(), undo }
+    Body::Action { plugin: "test".into(), action: "do".into(), undo, watch: false }
 }
 
 pub fn plan(steps: Vec<PlanStep>) -> Plan {

@@ -10,6 +10,7 @@ use wasmtime::component::Linker;
 pub fn link(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
     super::log::link::add(linker)?;
     super::progress::link::add(linker)?;
+    super::gauge::link::add(linker)?;
     super::checkpoint::link::add(linker)?;
     super::clock::link::add(linker)?;
     super::random::link::add(linker)?;

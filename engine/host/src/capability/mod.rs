@@ -7,6 +7,7 @@ pub mod clock;
 pub mod connect;
 pub mod file;
 pub mod freeze;
+pub mod gauge;
 pub mod log;
 pub mod machine;
 pub mod progress;

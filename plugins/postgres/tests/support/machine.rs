@@ -73,6 +73,7 @@ impl Child for Ran {
 impl Host for Machine {
     fn log(&self, _: Level, _: &str) {}
     fn progress(&self, _: u64, _: u64, _: &str) {}
+    fn gauge(&self, _: &str, _: Option<f64>) {}
     fn save(&self, _: &Value) -> Result<(), Fault> {
         Ok(())
     }

@@ -30,6 +30,9 @@ impl crate::host::Host for Host {
         self.words.borrow_mut().push(text.to_owned());
     }
     fn progress(&self, _done: u64, _total: u64, _unit: &str) {}
+    fn gauge(&self, name: &str, value: Option<f64>) {
+        self.gauges.borrow_mut().push((name.to_owned(), value));
+    }
     fn save(&self, state: &Value) -> Result<(), Fault> {
         self.asked("save".into())?;
         self.saved.borrow_mut().push(state.clone());
@@ -38,6 +41,7 @@ impl crate::host::Host for Host {
     fn start(&self, command: &Command) -> Result<Box<dyn Child>, Fault> {
         let line = command.to_string();
         self.asked(format!("{} {line}", if command.reads { "look" } else { "run" }))?;
+        self.told_to_stop()?;
         let scripted = self
             .scripts
             .borrow_mut()
@@ -189,6 +193,7 @@ impl crate::host::Host for Host {
     }
     fn sleep(&self, ms: u64) -> Result<(), Fault> {
         self.time.set(self.time.get() + ms);
+        self.told_to_stop()?;
         let planned = self.faults.borrow().iter().position(|(begins, _)| begins == "sleep");
         planned.map_or(Ok(()), |at| Err(self.faults.borrow_mut().remove(at).1))
     }

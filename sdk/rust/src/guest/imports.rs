@@ -41,6 +41,9 @@ impl Host for Imports {
     fn progress(&self, done: u64, total: u64, unit: &str) {
         wit::progress::report(done, total, unit);
     }
+    fn gauge(&self, name: &str, value: Option<f64>) {
+        wit::gauge::show(name, value);
+    }
     fn save(&self, state: &Value) -> Result<(), Fault> {
         wit::checkpoint::save(&state.to_string()).map_err(fault)
     }

@@ -40,6 +40,8 @@ pub trait Host {
     fn log(&self, level: Level, text: &str);
     /// Tells how far it is: `done` of `total` (0: not known) `unit`s.
     fn progress(&self, done: u64, total: u64, unit: &str);
+    /// Shows a figure that goes up and down, under its name; none: it has no value now.
+    fn gauge(&self, name: &str, value: Option<f64>);
     /// Saves resumable state of this attempt; durable when it returns.
     fn save(&self, state: &Value) -> Result<(), Fault>;
 

@@ -16,6 +16,8 @@ use std::sync::mpsc::{Receiver, channel};
 
 /// The run of every conformance test: what marks are made of.
 pub const RUN: &str = "conformance";
+/// How long a watch goes on before it is told to stop.
+const WATCHED_MS: u64 = 4_000;
 /// How long a hold may be held.
 const LIMIT_MS: u64 = 60_000;
 
@@ -116,6 +118,8 @@ impl Performance<'_> {
         let id = CallId(NEXT.fetch_add(1, Ordering::Relaxed));
         let admitted: Vec<Effect> = read(&self.ask.admitted)?;
         let (reports, inbox) = channel();
+        let watches = matches!(verb, ports::Verb::Apply { .. })
+            && self.stand.plugin.plugin.steps.get(&self.ask.step).is_some_and(|step| step.watch);
         let call = Call {
             id,
             run: RunId::new(RUN),
@@ -128,7 +132,7 @@ impl Performance<'_> {
             grants: grants(self.stand, self.ask).map_err(|refusal| refusal.message)?,
             admitted,
             verb,
-            timeout_ms: None,
+            timeout_ms: watches.then_some(WATCHED_MS),
             at_change: None,
         };
         self.stand.runner.start(call, reports);

@@ -1,0 +1,3 @@
+//! Figures that go up and down.
+
+pub mod link;
