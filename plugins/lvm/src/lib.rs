@@ -1,11 +1,12 @@
 //! Volume groups, logical volumes and their snapshots: one file a step; `report`, `layout` and `physical` read LVM's answers,
-//! `name` makes names; `moving` and `carrying` are of `move_volumes`.
+//! `name` makes names; `moving` and `carrying` are of `move_volumes`, `fill` is of `watch`.
 
 mod activation;
 mod carrying;
 mod check_extents;
 mod course;
 mod fence;
+mod fill;
 mod layout;
 mod merge;
 mod mergeable;
@@ -19,6 +20,7 @@ mod report;
 mod snapshot;
 mod unfence;
 mod usable;
+mod watch;
 
 pub use activation::{Activate, Deactivate};
 pub use check_extents::CheckExtents;
@@ -30,12 +32,13 @@ pub use remove::Remove;
 pub use snapshot::Snapshot;
 pub use unfence::Unfence;
 pub use usable::Usable;
+pub use watch::Watch;
 
 cutwater_sdk::plugin! {
     name: "lvm",
     summary: "Volume groups, logical volumes and their snapshots.",
     checks: [CheckExtents, MetadataCheck, Usable],
-    actions: [Snapshot, Remove, Activate, Deactivate, Fence, Unfence, Merge, MoveVolumes],
+    actions: [Snapshot, Remove, Activate, Deactivate, Fence, Unfence, Merge, MoveVolumes, Watch],
 }
 
 #[cfg(test)]

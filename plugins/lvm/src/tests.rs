@@ -2,6 +2,7 @@
 //! nobody watches included.
 
 mod merging;
+mod watching;
 
 use crate::{Activate, CheckExtents, Deactivate, Fence, Plugin, Remove, Snapshot, Usable};
 use cutwater_sdk::call::{self, Reply};
@@ -514,6 +515,7 @@ fn the_plugin_tells_its_steps_within_the_subset_of_json_schema() {
         "snapshot",
         "snapshot-usable",
         "unfence",
+        "watch-snapshots",
     ];
     let mut found: Vec<&str> = steps.keys().map(String::as_str).collect();
     found.sort_unstable();
