@@ -54,9 +54,11 @@ roll_back() { # NAME MIB ARGUMENTS…
   done
   harm "$mib"
   files >"$folder/harmed"
-  kill -0 $engine 2>/dev/null && approve_when_asked "$events"
+  # A run that turns back while it asks takes no yes any more.
+  approve_when_asked "$events" & local approver=$!
   wait $engine
   local status=$?
+  kill $approver 2>/dev/null
   run=$(cutwater runs --json | sed -n 's/.*"run": *"\([^"]*\)".*/\1/p' | tail -n 1)
   # Where a fault killed it, its guard goes on.
   if [ $status = 137 ]; then

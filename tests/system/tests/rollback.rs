@@ -66,13 +66,25 @@ fn the_guard_of_an_engine_killed_at_the_first_merge_rolls_both_volumes_back() {
     rolled_back("killed", "allow_faults; roll_back killed 8 --fault killed-after@intended:first");
 }
 
-/// Sabotage: the gate left out (the first volume is rolled back, and the second one never).
+/// Sabotage: the watch left out; without it, the gate (the first volume is rolled back, and the second one never).
 #[test]
-fn a_snapshot_that_overflowed_ends_it_with_everything_as_before() {
-    let (outcome, _folder) = run("overflowed", "roll_back over 48 --input lasting=10s");
-    let read = |name: &str| read(&outcome, &format!("over/{name}"));
-    assert_eq!(read("exit"), "4", "{}\n{}", read("err"), outcome.log());
-    as_usual(&outcome, "over");
-    assert_eq!(read("after"), read("harmed"), "something was rolled back");
-    assert!(read("events.jsonl").contains("snapshot-overflowed"), "{}", read("err"));
+fn a_snapshot_that_overflows_ends_it_with_everything_as_before_by_the_watch_and_by_the_gate_without_it() {
+    let job = "small='--input lasting=10s --input more=10TiB'
+        roll_back watched 48 $small
+        sed '/^  watch:/,/^$/d; /^  more:/d; s/, lvextend//' $workflow >/run/unwatched.yaml
+        workflow=/run/unwatched.yaml
+        roll_back gated 48 --input lasting=10s";
+    let (outcome, _folder) = run("overflowed", job);
+    for (case, by) in [("watched", "watch"), ("gated", "whole")] {
+        let read = |name: &str| read(&outcome, &format!("{case}/{name}"));
+        assert_eq!(read("exit"), "4", "{case}: {}\n{}", read("err"), outcome.log());
+        as_usual(&outcome, case);
+        assert_eq!(read("after"), read("harmed"), "{case}: something was rolled back");
+        let refused = read("events.jsonl").lines().any(|line| {
+            line.contains("\"answered\"")
+                && line.contains("snapshot-overflow")
+                && line.contains(&format!("\"step\":\"{by}"))
+        });
+        assert!(refused, "{case}: not by `{by}`\n{}", read("err"));
+    }
 }
