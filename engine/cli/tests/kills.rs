@@ -84,6 +84,12 @@ fn is_at_an_end(place: &Place, code: i32, words: &str) {
     assert_eq!(runs[0]["outcome"], outcome, "{words}: {runs}");
 }
 
+/// What take-overs said.
+fn logs(place: &Place) -> String {
+    let files = std::fs::read_dir(place.path("root/run/cutwater")).into_iter().flatten().flatten();
+    files.filter_map(|file| std::fs::read_to_string(file.path()).ok()).collect()
+}
+
 fn only_run(place: &Place) -> Option<String> {
     let runs: Value = serde_json::from_str(&place.cutwater(&["--json", "runs"]).out).unwrap();
     runs[0]["run"].as_str().map(str::to_owned)
@@ -141,9 +147,9 @@ fn killed_everywhere(faults: &[&str]) -> BTreeMap<String, i32> {
                 continue;
             };
             // Where the guard has it already, it is told so.
-            place.cutwater(&["resume", &run]);
+            let resumed = place.cutwater(&["resume", &run]);
             let on = place.cutwater(&["watch", &run]);
-            is_at_an_end(&place, on.code, &format!("{fault}: {on:?}"));
+            is_at_an_end(&place, on.code, &format!("{fault}: {on:?}, after {resumed:?}, {}", logs(&place)));
             // The next boot finds nothing to do, and nothing of the dead engine stays.
             assert_eq!(place.cutwater(&["resume", "--all"]).code, 0, "{fault}");
             let files = std::fs::read_dir(place.path("root/run/cutwater")).into_iter().flatten().flatten();
