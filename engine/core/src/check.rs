@@ -5,6 +5,7 @@
 
 mod checked;
 mod checker;
+mod copies;
 mod entry;
 mod given;
 mod grants;

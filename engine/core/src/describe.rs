@@ -57,6 +57,21 @@ pub struct StepType {
     /// Pointers to inputs that name things whose identity is pinned and locked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub identities: Vec<String>,
+    /// With a step that copies what somebody may be writing: where its input says how still that is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consistency: Option<Consistency>,
+}
+
+/// Pointers into the input of a step that copies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consistency {
+    /// To one of `snapshot` (read from a frozen image), `quiesced` (read where it lies, and nobody writes) and `live`
+    /// (read where it lies, while it is written).
+    pub level: String,
+    /// To whether this pass is the last, after which the copy is used.
+    pub last: String,
+    /// To the waiver, `{by, because}`, of whoever answers for a last pass that is read where it lies.
+    pub waiver: String,
 }
 
 /// The three kinds of step.

@@ -29,6 +29,10 @@ pub fn schema(catalog: &Catalog) -> Value {
             "cutwater": { "const": 1, "description": "The version of the language; the first line." },
             "name": { "$ref": "#/$defs/name", "description": "What runs are named after." },
             "summary": { "type": "string", "description": "What it does, in a line." },
+            "purpose": {
+                "enum": ["migration", "disaster-recovery"],
+                "description": "What it is for. Copies that are not read from a snapshot are for migrations only."
+            },
             "inputs": {
                 "type": "object",
                 "description": "What it is given.",

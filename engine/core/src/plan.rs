@@ -61,6 +61,15 @@ pub enum OnFailure {
     Keep,
 }
 
+/// What a workflow is for. It decides what the checker lets it copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Something moves to another place for good.
+    Migration,
+    /// A copy is kept up for the day on which the original is lost.
+    DisasterRecovery,
+}
+
 /// The time of day in which outages may begin.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Window {

@@ -204,6 +204,7 @@ pub fn facts() -> Facts {
         watch: false,
         scratch: None,
         identities: Vec::new(),
+        consistency: None,
     };
     let needs = |key: &str, value: &str| {
         let list = vec![value.to_owned()];

@@ -28,6 +28,9 @@ pub fn action<A: Action>() -> Entry {
     if let (Undo::Discards, Some(scratch)) = (A::UNDO, A::SCRATCH) {
         entry["scratch"] = json!(scratch);
     }
+    if let Some(consistency) = A::CONSISTENCY {
+        entry["consistency"] = json!(consistency);
+    }
     (A::NAME, entry)
 }
 

@@ -30,7 +30,7 @@ pub use host::{Command, Finished, Host, Level, Stream};
 pub use maybe::{After, Maybe, NOT_KNOWN_YET, NotYet};
 pub use partial::Partial;
 pub use plugin::{Plugin, no_such_action};
-pub use step::{Action, Check, Needs, Undo};
+pub use step::{Action, Check, Consistency, Needs, Undo};
 pub use unit::{Bytes, Device, Duration, Path, Rate};
 
 pub use schemars::{self, JsonSchema};

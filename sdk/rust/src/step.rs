@@ -47,6 +47,18 @@ pub struct Needs {
     pub secrets: Vec<String>,
 }
 
+/// Pointers into the input of a step that copies what somebody may be writing. The checker holds what they say against
+/// the step's place and the workflow's purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Consistency {
+    /// To one of `snapshot`, `quiesced` and `live`.
+    pub level: &'static str,
+    /// To whether this pass is the last.
+    pub last: &'static str,
+    /// To the waiver, `{by, because}`, of whoever answers for it.
+    pub waiver: &'static str,
+}
+
 macro_rules! lists {
     ($($field:ident),*) => {
         impl Needs {
@@ -122,6 +134,8 @@ pub trait Action {
     const SCRATCH: Option<&'static str> = None;
     /// Pointers to inputs that name things whose identity is pinned and locked.
     const IDENTITIES: &'static [&'static str] = &[];
+    /// With a step that copies what somebody may be writing: where its input says how still that is.
+    const CONSISTENCY: Option<Consistency> = None;
     /// What `with:` holds; a field that another step may give is a [`Maybe`].
     type Input: DeserializeOwned + JsonSchema;
     /// What later steps can use; a field that a preview cannot know is a [`Maybe`].

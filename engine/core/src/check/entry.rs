@@ -5,7 +5,7 @@ use super::checker::Checker;
 use super::given::{self, Given};
 use super::limits::{self, Times};
 use super::order::{self, Order};
-use super::{grants, inside, mark, reach, reads, repeat, top, uses, watch};
+use super::{copies, grants, inside, mark, reach, reads, repeat, top, uses, watch};
 use crate::describe::{Catalog, Kind, Undo};
 use crate::document::{Document, Does, parse_leniently};
 use crate::effect::Shown;
@@ -62,6 +62,7 @@ fn checked(
     repeat::fixed(&mut check, &waits);
     inside::places(&mut check);
     watch::places(&mut check, &waits);
+    copies::consistent(&mut check);
     let times = limits::times(&mut check);
     mark::place(&mut check);
     let known = grants::read(&mut check);

@@ -8,13 +8,14 @@ use super::steps::{self, Steps};
 use super::tree::Document;
 use super::walk::{Fields, Walk};
 use crate::fault::{Faults, codes};
-use crate::plan::OnFailure;
+use crate::plan::{OnFailure, Purpose};
 
 /// The keys of a document, in the order in which they are usually written.
-pub const KEYS: [&str; 12] = [
+pub const KEYS: [&str; 13] = [
     "cutwater",
     "name",
     "summary",
+    "purpose",
     "inputs",
     "grants",
     "window",
@@ -26,7 +27,7 @@ pub const KEYS: [&str; 12] = [
     "host",
 ];
 /// Those that this version knows of but does not carry out.
-const LATER: [&str; 4] = ["purpose", "notifications", "host", "call"];
+const LATER: [&str; 3] = ["notifications", "host", "call"];
 /// The version of the language.
 const VERSION: u64 = 1;
 
@@ -83,6 +84,7 @@ fn document(walk: &mut Walk<'_>, root: &Node) -> Option<Document> {
         walk.name("a workflow", name);
     }
     let summary = fields.take("summary").and_then(|entry| walk.text("`summary`", &entry.value));
+    let purpose = fields.take("purpose").and_then(|entry| purpose(walk, &entry.value));
     let inputs = fields.take("inputs").map(|entry| inputs(walk, &entry.value)).unwrap_or_default();
     let grants = entries(walk, &mut fields, "grants");
     let window = fields.take("window").map(|entry| entry.value.clone());
@@ -102,6 +104,7 @@ fn document(walk: &mut Walk<'_>, root: &Node) -> Option<Document> {
         source: Source::new("", ""),
         name: name.unwrap_or_else(|| Spanned::new(String::new(), root.span)),
         summary: summary.map(|text| text.value).unwrap_or_default(),
+        purpose,
         inputs,
         grants,
         window,
@@ -152,6 +155,21 @@ fn entries(walk: &mut Walk<'_>, fields: &mut Fields<'_>, key: &str) -> Vec<Entry
         }
         None => Vec::new(),
     }
+}
+
+fn purpose(walk: &mut Walk<'_>, node: &Node) -> Option<Spanned<Purpose>> {
+    let text = walk.text("`purpose`", node)?;
+    let purpose = match text.value.as_str() {
+        "migration" => Purpose::Migration,
+        "disaster-recovery" => Purpose::DisasterRecovery,
+        other => {
+            let message = format!("`purpose` is migration or disaster-recovery, not `{other}`");
+            let fault = walk.error(codes::WRONG_KIND, node.span, message);
+            walk.push(fault.help_names(other, ["migration", "disaster-recovery"]));
+            return None;
+        }
+    };
+    Some(Spanned::new(purpose, text.span))
 }
 
 fn on_failure(walk: &mut Walk<'_>, node: &Node) -> OnFailure {

@@ -2,7 +2,7 @@
 
 use super::node::{Entry, Node};
 use super::source::{Source, Span, Spanned};
-use crate::plan::{OnFailure, Retry};
+use crate::plan::{OnFailure, Purpose, Retry};
 use serde_json::Value;
 
 /// One workflow file.
@@ -14,6 +14,8 @@ pub struct Document {
     pub name: Spanned<String>,
     /// Its summary, or empty.
     pub summary: String,
+    /// What it is for, where that is said.
+    pub purpose: Option<Spanned<Purpose>>,
     /// What it is given.
     pub inputs: Vec<Input>,
     /// Grants by plugin, as written.

@@ -176,6 +176,12 @@ codes! {
         "Until the mark it would be undone, after it not: say with `needs` on which side it belongs.";
     WAITS_FOR_A_WATCH "CW0611" "a watch that something would wait for"
         "A watch goes on until all else has ended: nothing needs it, stands around it, repeats it or comes after it.";
+    DIRECT_COPY "CW0612" "a copy that is not read from a snapshot, in a workflow that is no migration"
+        "A copy of what lies there may hold files of different moments. It is a last resort of migrations, which say `purpose: migration`; for disaster recovery copy from a snapshot.";
+    NOT_STILL "CW0613" "a copy that is said to be quiesced, and nothing is held or down around it"
+        "Put it inside the hold or outage that keeps everybody from writing; else it is `live`.";
+    LAST_PASS "CW0614" "a last pass that is not read from a snapshot, without a hold or outage and a waiver"
+        "The last pass is `quiesced`, inside a hold or outage, and its `waiver: { by, because }` says who answers for it and why. From a snapshot it needs none of that.";
 
     // Warnings.
     UNUSED_INPUT "CW0901" "an input that nothing reads"
