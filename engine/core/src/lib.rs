@@ -27,3 +27,4 @@ pub mod show_plan;
 pub mod state;
 pub mod summary;
 pub mod timeline;
+pub mod trees;

@@ -5,6 +5,7 @@ use super::{Admitted, Denied, Rules, any, lvm};
 use cutwater_core::effect::Effect;
 use cutwater_core::mounting;
 use cutwater_core::policy::Reader;
+use cutwater_core::trees;
 use serde_json::{Value, json};
 
 /// A command line that a guest asks for.
@@ -57,6 +58,9 @@ impl Rules {
         if let Some(verdict) = self.declared(&asked, &what) {
             return verdict;
         }
+        if let Some(read) = trees::parse(asked.name, asked.args) {
+            return self.trees(&asked, read, &what);
+        }
         let mut refused = None;
         for reader in self.policy.reads(asked.name, asked.args) {
             match self.may_read(reader, &asked, &what) {
@@ -86,6 +90,42 @@ impl Rules {
             return Some(Ok(Admitted::Reads));
         }
         Some(self.planned(&asked.effect(), what))
+    }
+
+    /// A program that reads and changes whole folders. A dry run only reads.
+    fn trees(
+        &self,
+        asked: &Program<'_>,
+        read: Result<trees::Trees, String>,
+        what: &str,
+    ) -> Result<Admitted, Denied> {
+        let unclear = |why: String| Denied::Unclear { what: what.to_owned(), why };
+        let line = read.map_err(unclear)?;
+        if !any(&self.grants.run, asked.name) {
+            return Err(not_granted(what, "run", asked.name));
+        }
+        self.tree_grants(&line, what)?;
+        match line.writes {
+            None if asked.stdin.is_empty() => Ok(Admitted::Reads),
+            _ => self.planned(&asked.effect(), what),
+        }
+    }
+
+    /// Whether the folders of such a line are granted, and everything below them with them.
+    ///
+    /// # Errors
+    /// What would have to be granted.
+    pub fn tree_grants(&self, line: &trees::Trees, what: &str) -> Result<(), Denied> {
+        for folder in &line.reads {
+            self.admit_read(folder)
+                .map_err(|_| not_granted(&format!("`{folder}` in {what}"), "read", folder))?;
+        }
+        match &line.writes {
+            Some(folder) if !any(&self.grants.write, folder) => {
+                Err(not_granted(&format!("`{folder}` in {what}"), "write", folder))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn may_read(&self, reader: &Reader, asked: &Program<'_>, what: &str) -> Result<(), Denied> {

@@ -229,6 +229,46 @@ fn a_move_needs_the_volume_and_both_physical_volumes_granted() {
     }
 }
 
+/// Sabotage: a dry run taken for a change, or a change for a dry run; the target looked for under `read`; folders of `find`
+/// not looked for at all.
+#[test]
+fn folders_that_are_copied_need_a_grant_of_both_and_a_dry_run_changes_nothing() {
+    let copy = "rsync -aHAXSx --delete /srv/app/ /mnt/new/";
+    let clear = "find /mnt/new -xdev -depth -mindepth 1 -delete";
+    let dry = "rsync -aHAXSxcin --delete /srv/app/ /mnt/new/";
+    let with = |phase, read: &[&str], write: &[&str]| {
+        let mut rules = rules(phase);
+        rules.grants = Grants {
+            run: owned(&["rsync", "find"]),
+            read: owned(read),
+            write: owned(write),
+            ..Grants::default()
+        };
+        rules.admitted = [copy, clear, "rsync -a --rsync-path=x /srv/app/ /mnt/new/"].map(run).into();
+        rules
+    };
+    let apply = with(Phase::Apply, &["/srv/app"], &["/mnt/new"]);
+    let preview = with(Phase::Preview, &["/srv/app"], &["/mnt/new"]);
+    for line in [copy, clear] {
+        assert_eq!(asked(&apply, line), Ok(Admitted::Changes), "{line}");
+        assert!(matches!(asked(&preview, line), Err(Denied::OnlyReads { .. })), "{line}");
+        let other = with(Phase::Apply, &["/srv/app", "/mnt/new"], &["/mnt/other"]);
+        assert!(matches!(asked(&other, line), Err(Denied::NotGranted { key: "write", .. })), "{line}");
+    }
+    assert_eq!(asked(&preview, dry), Ok(Admitted::Reads));
+    for (line, key) in [(copy, "read"), (dry, "read")] {
+        let denied = asked(&with(Phase::Apply, &["/srv/application"], &["/mnt/new"]), line);
+        assert!(matches!(&denied, Err(Denied::NotGranted { key: k, .. }) if *k == key), "{line}: {denied:?}");
+    }
+    assert!(matches!(
+        asked(&apply, "rsync -a --rsync-path=x /srv/app/ /mnt/new/"),
+        Err(Denied::Unclear { .. })
+    ));
+    assert!(matches!(asked(&apply, "rsync -a /srv/app/ /mnt/new/"), Err(Denied::NotInPlan { .. })));
+    let bare = Rules { grants: Grants { run: vec![], ..apply.grants.clone() }, ..apply };
+    assert!(matches!(asked(&bare, copy), Err(Denied::NotGranted { key: "run", .. })));
+}
+
 #[test]
 fn a_command_line_is_compared_whole_with_user_and_input() {
     let mut rules = rules(Phase::Apply);

@@ -6,6 +6,7 @@ use crate::bindings::cutwater::plugin::run;
 use crate::bindings::types::Fault as Told;
 use crate::capability::freeze::carriers;
 use crate::state::CallState;
+use cutwater_core::trees::{self, Trees};
 use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
@@ -72,7 +73,33 @@ impl CallState {
         if matches!(command.program.as_str(), "umount" | "fsfreeze" | "mount") {
             command.args.iter().try_for_each(|arg| self.not_carrying(&command.program, arg))?;
         }
+        if let Some(Ok(line)) = trees::parse(&command.program, &command.args) {
+            self.real_trees(&command.program, &line)?;
+        }
         Ok(admitted)
+    }
+
+    /// Where the folders of the line really are must be granted as well, and nothing that Cutwater stands on may lie in the
+    /// one that is changed.
+    fn real_trees(&self, program: &str, line: &Trees) -> Result<(), Denied> {
+        let real = |folder: &String| {
+            let found = Path::new(folder).canonicalize().ok().filter(|found| found.is_dir());
+            found.map(|found| found.to_string_lossy().into_owned()).ok_or_else(|| Denied::Unclear {
+                what: format!("`{program}` in {folder}"),
+                why: "there is no such folder".into(),
+            })
+        };
+        let reads = line.reads.iter().map(real).collect::<Result<_, _>>()?;
+        let writes = line.writes.as_ref().map(real).transpose()?;
+        let covered = |folder: &String| self.ground.carried.iter().find(|file| file.starts_with(folder));
+        if let Some((folder, file)) = writes.as_ref().and_then(|folder| Some((folder, covered(folder)?))) {
+            return Err(Denied::Unclear {
+                what: format!("`{program}` in {folder}"),
+                why: format!("it carries {}, which Cutwater stands on", file.display()),
+            });
+        }
+        self.rules
+            .tree_grants(&Trees { reads, writes }, &format!("`{program}`, where its folders really are"))
     }
 
     /// What carries the journal, the guard, the binary or its cache is never unmounted or mounted over.
