@@ -4,7 +4,7 @@
 use cutwater_plugin_service::Plugin;
 use cutwater_sdk::call::Reply;
 use cutwater_sdk::fake::{Host, Output};
-use cutwater_sdk::{Context, Effect, Partial, Plugin as _, Probed, Story, Value, json, schema};
+use cutwater_sdk::{Context, Effect, Partial, Plugin as _, Probed, Story, Value, held, json, schema};
 
 const UNIT: &str = "postgresql@15-main";
 const DROP_IN: &str = "/etc/systemd/system/postgresql@15-main.service.d/cutwater.conf";
@@ -214,6 +214,28 @@ fn a_machine_that_does_not_know_the_service_says_what_to_declare() {
     for name in ["", "-a", "a b", "../x", "a\nb"] {
         assert_eq!(refused(&systemd(), name).code, "invalid-input", "{name:?}");
     }
+}
+
+/// Sabotage: `start` that does not ask for the mark, or asks only in its preview.
+#[test]
+fn a_service_is_not_started_on_a_copy_that_is_held() {
+    let mark = "/srv/app/.cutwater-held";
+    let held = held::text("cutwater.r1.copy", held::State::Verified);
+    let host = declared().file("/state", "down").file(mark, held.as_str());
+    let input = json!({ "unit": "pg", "data": "/srv/app/" });
+    let Reply::Refused(refusal) = Plugin::apply(&ctx(&host, "start"), input.clone(), None) else { panic!() };
+    assert_eq!(refusal.code, "held");
+    assert!(refusal.message.contains("verified, held by cutwater.r1.copy"), "{}", refusal.message);
+    let previewed = Plugin::preview(&ctx(&host, "start"), &Partial::known(input.clone()), false);
+    assert_eq!(previewed.unwrap_err().code, "held");
+    assert_eq!(host.text("/state").as_deref(), Some("down"));
+    host.files.borrow_mut().insert(mark.into(), "?".into());
+    assert!(
+        matches!(Plugin::apply(&ctx(&host, "start"), input.clone(), None), Reply::Refused(_)),
+        "unreadable"
+    );
+    host.files.borrow_mut().remove(mark);
+    assert!(matches!(Plugin::apply(&ctx(&host, "start"), input, None), Reply::Changed(_)));
 }
 
 #[test]

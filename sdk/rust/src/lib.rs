@@ -12,6 +12,7 @@ mod effect;
 pub mod fake;
 #[cfg(target_arch = "wasm32")]
 pub mod guest;
+pub mod held;
 mod hold;
 pub mod host;
 mod maybe;
