@@ -44,7 +44,7 @@ check:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --quiet --workspace --all-targets -- -D warnings
 	$(CARGO) test --quiet -p cutwater-core -p cutwater-driver -p cutwater-store -p cutwater-sdk
-	$(CARGO) test --quiet --lib -p cutwater-host -p cutwater-plugin-lvm -p cutwater-plugin-fs \
+	$(CARGO) test --quiet --lib -p cutwater-host -p cutwater-plugin-lvm -p cutwater-plugin-files -p cutwater-plugin-fs \
 		-p cutwater-plugin-block -p cutwater-plugin-service -p cutwater-plugin-postgres
 
 bench: build

@@ -41,6 +41,13 @@ fn the_plugin_fs_keeps_its_promises_on_real_mounts() {
     holds("plugins/fs", &[]);
 }
 
+/// Sabotage: `files.sync` that saves its checkpoint after the mark, whose undo clears a folder without asking what is in it, or
+/// knows the names of one file by the time of their change alone.
+#[test]
+fn the_plugin_files_keeps_its_promises_with_a_real_rsync() {
+    holds("plugins/files", &[]);
+}
+
 /// Sabotage: `service.fence` whose undo lifts a fence that carries another mark.
 #[test]
 fn the_plugin_service_keeps_its_promises_on_a_real_process() {

@@ -29,6 +29,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("cutwater-sdk", &[]),
     ("cutwater-testkit", &[]),
     ("cutwater-plugin-lvm", &["cutwater-lvm2", "cutwater-sdk"]),
+    ("cutwater-plugin-files", &["cutwater-sdk"]),
     ("cutwater-plugin-fs", &["cutwater-sdk"]),
     ("cutwater-plugin-block", &["cutwater-sdk"]),
     ("cutwater-plugin-postgres", &["cutwater-sdk"]),
