@@ -234,7 +234,7 @@ fn may_take(ctx: &Context<'_>, input: &Input, lines: &Lines, own: bool) -> Resul
         return refuse("no-folder", format!("there is no folder {to}; mount or make it first"));
     }
     match (held::of(ctx, to)?, &input.onto) {
-        (Some(held), Some(onto)) if held.by == *onto.known()? => Ok(()),
+        (Some(held), Some(onto)) if held.by == *onto.known()? && held.state != State::Removed => Ok(()),
         (Some(held), None) if own && held.by == ctx.mark => Ok(()),
         (Some(held), _) => refuse("held", format!("{to} holds another copy, held by {}", held.by)),
         (None, Some(onto)) => refuse("not-held", format!("{to} does not hold the copy {}", onto.known()?)),
