@@ -62,7 +62,7 @@ impl Bench {
             clock: Arc::new(SystemClock),
             random: system_random,
             streams: Streams::default(),
-            carried: vec!["/".into()],
+            carried: vec!["/".into(), "/var/lib/cutwater-test/journal.db".into()],
             runs: PathBuf::from("/run/cutwater"),
             keeper: None,
             at_call: None,

@@ -80,6 +80,57 @@ fn a_command_line_that_the_plan_did_not_show_is_denied_and_the_shown_one_runs() 
     assert_eq!((&started["program"], &started["args"]), (&json!("touch"), &json!([shown])));
 }
 
+/// Sabotage: folders compared as they are named, and not where they lead; what carries the journal not looked for.
+#[test]
+fn a_program_that_changes_whole_folders_is_held_to_where_they_really_are() {
+    let bench = bench();
+    let place = tempfile::tempdir().unwrap();
+    let at = |name: &str| place.path().canonicalize().unwrap().join(name).to_string_lossy().into_owned();
+    for name in ["from", "to", "outside"] {
+        std::fs::create_dir(at(name)).unwrap();
+    }
+    std::fs::write(at("from/file"), "f").unwrap();
+    std::fs::write(at("outside/theirs"), "t").unwrap();
+    std::os::unix::fs::symlink(at("outside"), at("link")).unwrap();
+    let grants = Grants {
+        run: vec!["rsync".into(), "find".into()],
+        read: vec![at("from")],
+        write: vec![at("to"), at("link"), at("missing"), "/var/lib".into()],
+        ..Grants::default()
+    };
+    let copy = |to: &str| vec!["-a".to_owned(), format!("{}/", at("from")), format!("{to}/")];
+    let clear = vec![at("link"), "-xdev".into(), "-mindepth".into(), "1".into(), "-delete".into()];
+    let lines = [
+        ("rsync", copy(&at("link"))),
+        ("rsync", copy(&at("missing"))),
+        ("rsync", copy("/var/lib")),
+        ("find", clear),
+        ("rsync", vec!["-an".into(), format!("{}/", at("outside")), format!("{}/", at("to"))]),
+        ("rsync", copy(&at("to"))),
+    ];
+    let shows: Vec<Effect> = lines
+        .iter()
+        .map(|(program, args)| run(program, &args.iter().map(String::as_str).collect::<Vec<_>>()))
+        .collect();
+    let tries: Vec<Vec<&str>> = lines
+        .iter()
+        .map(|(program, args)| ["run", program].into_iter().chain(args.iter().map(String::as_str)).collect())
+        .collect();
+    let heard = bench.apply(json!(tries), &grants, &shows);
+    assert_eq!(heard.told(), ["denied", "denied", "denied", "denied", "denied", "ok "], "{heard:?}");
+    assert!(
+        std::path::Path::new(&at("outside/theirs")).exists() && std::path::Path::new(&at("to/file")).exists()
+    );
+    assert!(
+        !std::path::Path::new(&at("outside/file")).exists() && !std::path::Path::new(&at("missing")).exists()
+    );
+    let whys: Vec<_> = heard.used.iter().filter_map(|what| what["why"].as_str()).collect();
+    assert!(whys[0].contains("where its folders really are"), "{whys:?}");
+    assert!(whys[2].contains("which Cutwater stands on"), "{whys:?}");
+    let dry = json!([["run", "rsync", "-an", format!("{}/", at("from")), format!("{}/", at("to"))]]);
+    assert_eq!(bench.preview(dry, &grants).unwrap().output.value["told"], json!(["ok "]));
+}
+
 #[test]
 fn a_preview_a_check_and_a_probe_write_nothing_though_all_is_granted_and_planned() {
     let bench = bench();
