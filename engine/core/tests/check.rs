@@ -109,6 +109,22 @@ fn a_text_from_the_command_line_becomes_a_value_of_the_declared_type() {
     assert_eq!(serde_json::Value::Object(checked.inputs), json!({ "n": 5, "on": true, "l": ["/dev/a"] }));
 }
 
+/// Sabotage: the texts of the list passed over, or granted without a look at them.
+#[test]
+fn a_list_of_inputs_grants_each_of_its_texts() {
+    let text = "cutwater: 1\nname: x\ninputs:\n  disks: { type: list, items: string }\n  n: { type: list, items: integer, default: [] }\ngrants:\n  block: { read: [/dev/a], write: [\"${{ inputs.disks }}\", /dev/c] }\nsteps:\n  copy: { uses: block.sync, with: { from: /dev/a, to: /dev/c } }\n";
+    let told = |disks: serde_json::Value| checked(text, &given(&[("disks", disks)]));
+    let good = told(json!(["/dev/d", "/dev/e"])).unwrap();
+    assert_eq!(good.grants["block"].write, ["/dev/d", "/dev/e", "/dev/c"]);
+    let faults = told(json!(["/dev/../d", "/dev/e/..", "/dev/f"])).unwrap_err();
+    let said = shown(&faults, text);
+    assert_eq!(said.matches("CW0403").count() + said.matches("CW0204").count(), 2, "{said}");
+    let numbers = text.replace("{{ inputs.disks }}", "{{ inputs.n }}");
+    let faults = checked(&numbers, &given(&[("disks", json!([]))])).unwrap_err();
+    let said = shown(&faults, &numbers);
+    assert!(said.contains("`write` is string, and this gives list of integer"), "{said}");
+}
+
 #[test]
 fn inside_a_hold_its_taken_output_is_read_and_outside_its_released_one() {
     let good = checked(HOLD, &given(&[])).unwrap_or_else(|faults| panic!("{}", shown(&faults, HOLD)));

@@ -2,7 +2,7 @@
 //! are enforced; what is not known yet is the host's to refuse.
 
 use super::checker::Checker;
-use super::top::fixed;
+use super::top::{fixed, fixed_as_one_of};
 use crate::document::node::{Entry, Node, What};
 use crate::fault::{Fault, Severity, codes};
 use crate::grant::Grants;
@@ -76,9 +76,13 @@ fn one(check: &mut Checker<'_>, entry: &Entry) -> Known {
         };
         let mut list = Vec::new();
         for item in items {
-            let value = if name == "connect" { address(check, item) } else { text(check, name, item) };
-            match value {
-                Some(value) => list.push(value),
+            let values = if name == "connect" {
+                address(check, item).map(|one| vec![one])
+            } else {
+                texts(check, name, item)
+            };
+            match values {
+                Some(values) => list.extend(values),
                 None => drop(known.open.insert(name)),
             }
         }
@@ -90,8 +94,8 @@ fn one(check: &mut Checker<'_>, entry: &Entry) -> Known {
     known
 }
 
-/// One entry of a list of texts.
-fn text(check: &mut Checker<'_>, name: &'static str, node: &Node) -> Option<Value> {
+/// One entry of a list of texts, or as many as its expression gives.
+fn texts(check: &mut Checker<'_>, name: &'static str, node: &Node) -> Option<Vec<Value>> {
     let Some(text) = node.text() else {
         let fault = check.error(
             codes::BAD_GRANT,
@@ -101,7 +105,17 @@ fn text(check: &mut Checker<'_>, name: &'static str, node: &Node) -> Option<Valu
         check.push(fault);
         return None;
     };
-    let value = fixed(check, name, text, node.span, &Type::Text)?;
+    let wanted = [Type::Text, Type::Array(Box::new(Type::Text))];
+    let values = match fixed_as_one_of(check, name, text, node.span, &wanted)? {
+        Value::Array(several) => several,
+        one => vec![one],
+    };
+    let read: Vec<Option<Value>> =
+        values.into_iter().map(|value| grantable(check, name, node, value)).collect();
+    read.into_iter().collect()
+}
+
+fn grantable(check: &mut Checker<'_>, name: &'static str, node: &Node, value: Value) -> Option<Value> {
     let text = value.as_str()?;
     let why = match name {
         "run" if text.contains('/') => {

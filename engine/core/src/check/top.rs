@@ -18,6 +18,17 @@ pub(super) fn fixed(
     span: Span,
     wanted: &Type,
 ) -> Option<Value> {
+    fixed_as_one_of(check, what, text, span, std::slice::from_ref(wanted))
+}
+
+/// The same, where any of several types will do; the first is named where none of them fits.
+pub(super) fn fixed_as_one_of(
+    check: &mut Checker<'_>,
+    what: &str,
+    text: &str,
+    span: Span,
+    wanted: &[Type],
+) -> Option<Value> {
     if !text.contains("${{") {
         return Some(Value::String(text.to_owned()));
     }
@@ -35,7 +46,8 @@ pub(super) fn fixed(
     }
     let env = Env::new().with("inputs", (*check.input_types).clone());
     let found = check.type_of(text, span, &env, false)?;
-    if !found.fits(wanted) {
+    if !wanted.iter().any(|wanted| found.fits(wanted)) {
+        let wanted = wanted.first().unwrap_or(&Type::Any);
         let fault =
             check.error(codes::WRONG_TYPE, span, format!("`{what}` is {wanted}, and this gives {found}"));
         check.push(fault);
