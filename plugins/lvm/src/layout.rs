@@ -8,7 +8,7 @@
 //! with no room and nobody on it (`vwc---v---`, type `error`); neither `pvmove` nor `pvmove --abort` takes it away, `lvremove`
 //! does.
 
-use crate::report;
+use crate::{name, report};
 use cutwater_sdk::serde::Deserialize;
 use cutwater_sdk::{Context, Refusal};
 use std::fmt;
@@ -169,6 +169,22 @@ impl Layout {
             let message = format!("`{group}` has no volume `{name}`; it has: {}", names.join(", "));
             Refusal::new("no-such-volume", message)
         })
+    }
+
+    /// Finds volumes that are not hidden, in this order.
+    ///
+    /// # Errors
+    /// `invalid-name`, `no-such-volume`; `invalid-input`: one is named twice.
+    pub fn named(&self, group: &str, names: &[String]) -> Result<Vec<&Lv>, Refusal> {
+        let mut found: Vec<&Lv> = Vec::new();
+        for wanted in names {
+            let lv = self.find(group, name::plain(wanted)?)?;
+            if found.iter().any(|other| other.uuid == lv.uuid) {
+                return Err(Refusal::new("invalid-input", format!("`{wanted}` is named twice")));
+            }
+            found.push(lv);
+        }
+        Ok(found)
     }
 
     /// Where a volume lies.

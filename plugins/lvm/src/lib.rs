@@ -15,6 +15,7 @@ mod move_volumes;
 mod moving;
 mod name;
 mod physical;
+mod placed;
 mod remove;
 mod report;
 mod snapshot;
@@ -28,6 +29,7 @@ pub use fence::Fence;
 pub use merge::Merge;
 pub use metadata_check::MetadataCheck;
 pub use move_volumes::MoveVolumes;
+pub use placed::Placed;
 pub use remove::Remove;
 pub use snapshot::Snapshot;
 pub use unfence::Unfence;
@@ -37,7 +39,7 @@ pub use watch::Watch;
 cutwater_sdk::plugin! {
     name: "lvm",
     summary: "Volume groups, logical volumes and their snapshots.",
-    checks: [CheckExtents, MetadataCheck, Usable],
+    checks: [CheckExtents, MetadataCheck, Placed, Usable],
     actions: [Snapshot, Remove, Activate, Deactivate, Fence, Unfence, Merge, MoveVolumes, Watch],
 }
 

@@ -2,7 +2,7 @@
 
 mod group;
 
-use crate::MoveVolumes;
+use crate::{MoveVolumes, Placed};
 use cutwater_sdk::call::{self, Reply};
 use cutwater_sdk::{Context, Partial, Probed, Story, Value, json};
 use group::{Cut, EXTENT, Moving, World, world};
@@ -259,4 +259,57 @@ fn older_metadata_and_a_volume_that_is_gone_leave_it_to_a_person() {
     world.group.borrow_mut().seqno = 30;
     world.group.borrow_mut().lvs.remove("two");
     assert!(matches!(probe(&world), Probed::CannotTell(why) if why == "`two` is gone"));
+}
+
+fn placed(world: &World, volumes: &[&str], on: &[&str], room_on: Option<&str>) -> Result<Value, String> {
+    let input = json!({ "vg": "vg00", "volumes": volumes, "on": on, "room-on": room_on });
+    match call::check::<Placed>(&Context::over(&world.host, "placed"), input) {
+        Reply::Unchanged(output) => Ok(output),
+        Reply::Refused(refusal) => Err(format!("{}: {}", refusal.code, refusal.message)),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Sabotage: room asked for each volume by itself; a disk that holds none of them passed over, which `lvm.move` would empty.
+#[test]
+fn a_check_tells_where_volumes_lie_and_whether_there_is_room_for_all_of_them() {
+    let world = world();
+    let told = placed(&world, &[], &["/dev/alias"], Some("/dev/b")).unwrap();
+    assert_eq!((&told["needed"], &told["free"]), (&json!(60), &json!(100)));
+    let names: Vec<_> =
+        told["volumes"].as_array().unwrap().iter().map(|lv| (&lv["name"], &lv["on"])).collect();
+    let on = json!("/dev/alias");
+    assert_eq!(names, [(&json!("one"), &on), (&json!("two"), &on)], "as the input calls it");
+    world.group.borrow_mut().lvs.get_mut("two").unwrap().extents = 70;
+    let full = placed(&world, &["one", "two"], &["/dev/a"], Some("/dev/b")).unwrap_err();
+    assert!(full.contains("has 100 free extents of 4MiB, the move needs 110"), "{full}");
+    assert!(placed(&world, &["one", "two"], &["/dev/a"], None).is_ok());
+    for (on, says) in [
+        (["/dev/a", "/dev/b"].as_slice(), "not-placed: none of the volumes lies on `/dev/b`"),
+        (&["/dev/b"], "not-placed: `vg00/one` is elsewhere: it lies on /dev/a"),
+        (&["/dev/other"], "not-in-group: `/dev/other` is no physical volume of `vg00`"),
+        (&[], "invalid-input: `on` names no physical volume"),
+    ] {
+        assert_eq!(placed(&world, &["one"], on, None).unwrap_err(), says);
+    }
+    assert!(placed(&world, &["one", "one"], &["/dev/a"], None).unwrap_err().contains("named twice"));
+    world.group.borrow_mut().lvs.get_mut("one").unwrap().suspended = true;
+    let hangs = placed(&world, &["one"], &["/dev/a"], None).unwrap_err();
+    assert_eq!(
+        hangs,
+        "suspended: every access to `vg00/one` hangs; `lvchange --refresh vg00/one` resumes it"
+    );
+    let volumes = vec!["two".to_owned()];
+    world.group.borrow_mut().moving = Some(Moving { volumes, from: "/dev/a", to: "/dev/b", atomic: true });
+    assert!(placed(&world, &["two"], &["/dev/a"], None).unwrap_err().contains("a pvmove of two from /dev/a"));
+    assert!(world.changes().is_empty());
+}
+
+#[test]
+fn a_check_after_a_move_is_not_made_before_it() {
+    let world = world();
+    let mut input = Partial::known(json!({ "vg": "vg00", "volumes": ["one"], "on": [null] }));
+    input.unknown.insert("/on/0".into(), "move".into());
+    let shown = call::preview_check::<Placed>(&Context::over(&world.host, "placed"), &input).unwrap();
+    assert_eq!(shown.output.unknown.get("").map(String::as_str), Some("move"));
 }

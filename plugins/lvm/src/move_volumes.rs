@@ -50,8 +50,8 @@ pub struct Input {
 pub struct Output {
     /// The volume group.
     pub vg: String,
-    /// The physical volume that they are on.
-    pub on: Device,
+    /// The physical volume that they are on in the end.
+    pub on: Maybe<Device>,
     /// The volumes, in the order in which they were moved.
     pub volumes: Vec<Moved>,
     /// What was moved.
@@ -140,7 +140,7 @@ impl Input {
         let bytes = before.volumes.iter().map(|was| was.bytes(look.layout.extent)).sum();
         Output {
             vg: self.vg.clone(),
-            on: self.to.clone(),
+            on: now.map_or_else(Maybe::later, |_| Maybe::Known(self.to.clone())),
             volumes: before.volumes.iter().map(moved).collect(),
             bytes: Maybe::Known(Bytes(bytes)),
             milliseconds: now.map_or_else(Maybe::later, |now| Maybe::Known(now.saturating_sub(before.began))),

@@ -6,7 +6,7 @@ use crate::move_volumes::{Extents, Input};
 use crate::name;
 use crate::physical::{self, Pv};
 use cutwater_sdk::serde::{Deserialize, Serialize};
-use cutwater_sdk::{Context, Refusal, json};
+use cutwater_sdk::{Context, Refusal};
 
 /// How things stood before anything was done; saved before the first effect.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -87,13 +87,8 @@ impl Look {
     pub fn at(ctx: &Context<'_>, input: &Input) -> Result<Self, Refusal> {
         let group = name::plain(&input.vg)?;
         let layout = Layout::read(ctx, group)?;
-        let (from, to) = (physical::read(ctx, &input.from.0)?, physical::read(ctx, &input.to.0)?);
-        for (pv, device) in [(&from, &input.from), (&to, &input.to)] {
-            if pv.group != group {
-                let message = format!("`{device}` is no physical volume of `{group}`");
-                return Err(Refusal::new("not-in-group", message));
-            }
-        }
+        let of_group = |device| physical::of_group(ctx, group, device);
+        let (from, to) = (of_group(&input.from)?, of_group(&input.to)?);
         if from.uuid == to.uuid {
             let message = format!("`{}` and `{}` are one physical volume", input.from, input.to);
             return Err(Refusal::new("same-device", message));
@@ -106,14 +101,7 @@ impl Look {
     /// # Errors
     /// `invalid-name`, `no-such-volume`, `nothing-to-move`.
     pub fn volumes(&self, input: &Input, mark: &str) -> Result<Vec<&Lv>, Refusal> {
-        let mut found: Vec<&Lv> = Vec::new();
-        for wanted in &input.volumes {
-            let lv = self.layout.find(&input.vg, name::plain(wanted)?)?;
-            if found.iter().any(|other| other.uuid == lv.uuid) {
-                return Err(Refusal::new("invalid-input", format!("`{wanted}` is named twice")));
-            }
-            found.push(lv);
-        }
+        let mut found = self.layout.named(&input.vg, &input.volumes)?;
         if input.volumes.is_empty() {
             let meant = |lv: &&Lv| !lv.hidden && (lv.carries(mark) || self.of(lv) == At::Source);
             found = self.layout.lvs.iter().filter(meant).collect();
@@ -214,25 +202,7 @@ impl Look {
     fn room(&self, input: &Input, volumes: &[&Lv]) -> Result<(), Refusal> {
         let staying = volumes.iter().filter(|lv| self.of(lv) == At::Source);
         let needed: u64 = staying.map(|lv| lv.extents()).sum();
-        if needed > 0 && !self.to.allocatable {
-            let message = format!("`{0}` gives no extents (`pvchange -x y {0}` lets it)", input.to);
-            return Err(Refusal::new("not-allocatable", message));
-        }
-        if needed <= self.to.free {
-            return Ok(());
-        }
-        let deficit = needed - self.to.free;
-        Err(Refusal::new(
-            "not-enough-extents",
-            format!(
-                "`{}` has {} free extents of {}, the move needs {needed}: {deficit} extents ({} bytes) too few",
-                input.to,
-                self.to.free,
-                cutwater_sdk::Bytes(self.layout.extent),
-                deficit * self.layout.extent
-            ),
-        )
-        .details(json!({ "needed": needed, "free": self.to.free, "deficit": deficit })))
+        self.to.room(&input.to, needed, self.layout.extent)
     }
 
     /// How the volumes lie now.

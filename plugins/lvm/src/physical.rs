@@ -2,7 +2,7 @@
 
 use crate::report;
 use cutwater_sdk::serde::Deserialize;
-use cutwater_sdk::{Context, Refusal};
+use cutwater_sdk::{Bytes, Context, Device, Refusal, json};
 
 /// A physical volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,11 +19,49 @@ pub struct Pv {
     pub allocatable: bool,
 }
 
-/// Asks for a physical volume.
+impl Pv {
+    /// Whether so many extents of that size can be taken from it.
+    ///
+    /// # Errors
+    /// `not-allocatable`, `not-enough-extents` with how many are missing.
+    pub fn room(&self, device: &Device, needed: u64, extent: u64) -> Result<(), Refusal> {
+        if needed > 0 && !self.allocatable {
+            let message = format!("`{device}` gives no extents (`pvchange -x y {device}` lets it)");
+            return Err(Refusal::new("not-allocatable", message));
+        }
+        if needed <= self.free {
+            return Ok(());
+        }
+        let deficit = needed - self.free;
+        Err(Refusal::new(
+            "not-enough-extents",
+            format!(
+                "`{device}` has {} free extents of {}, the move needs {needed}: {deficit} extents ({} bytes) too few",
+                self.free,
+                Bytes(extent),
+                deficit * extent
+            ),
+        )
+        .details(json!({ "needed": needed, "free": self.free, "deficit": deficit })))
+    }
+}
+
+/// Asks for a physical volume of that group.
 ///
 /// # Errors
-/// `no-such-physical-volume` with LVM's own words.
-pub fn read(ctx: &Context<'_>, device: &str) -> Result<Pv, Refusal> {
+/// `no-such-physical-volume` with LVM's own words, `not-in-group`.
+pub fn of_group(ctx: &Context<'_>, group: &str, device: &Device) -> Result<Pv, Refusal> {
+    let pv = read(ctx, &device.0)?;
+    match pv.group == group {
+        true => Ok(pv),
+        false => {
+            let message = format!("`{device}` is no physical volume of `{group}`");
+            Err(Refusal::new("not-in-group", message))
+        }
+    }
+}
+
+fn read(ctx: &Context<'_>, device: &str) -> Result<Pv, Refusal> {
     let rows: Vec<Row> = report::rows(ctx, report::command("pvs", &[], FIELDS, device), "pv")
         .map_err(|refusal| Refusal { code: "no-such-physical-volume".to_owned(), ..refusal })?;
     rows.into_iter()

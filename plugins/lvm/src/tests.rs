@@ -511,6 +511,7 @@ fn the_plugin_tells_its_steps_within_the_subset_of_json_schema() {
         "merge",
         "metadata-check",
         "move",
+        "placed",
         "remove",
         "snapshot",
         "snapshot-usable",
