@@ -33,15 +33,15 @@ pub struct Input {
 #[serde(crate = "cutwater_sdk::serde", rename_all = "kebab-case")]
 #[schemars(crate = "cutwater_sdk::schemars")]
 pub struct Output {
-    /// The volumes, in the order asked for.
-    pub volumes: Vec<Volume>,
-    /// What they take together.
-    pub bytes: Bytes,
-    /// Extents that they take together.
+    /// Extents that the volumes take together.
     pub needed: u64,
     /// Extents of `room-on` that nobody uses now.
     #[schemars(extend("x-estimate" = true))]
     pub free: Option<u64>,
+    /// What the volumes take together.
+    pub bytes: Bytes,
+    /// The volumes, in the order asked for.
+    pub volumes: Vec<Volume>,
 }
 
 /// A volume and where it lies.
@@ -51,12 +51,12 @@ pub struct Output {
 pub struct Volume {
     /// Its name.
     pub name: String,
-    /// Its uuid.
-    pub identity: String,
-    /// Its size.
-    pub bytes: Bytes,
     /// The physical volume, as `on` names it.
     pub on: Device,
+    /// Its size.
+    pub bytes: Bytes,
+    /// Its uuid.
+    pub identity: String,
     /// Its extents.
     pub extents: Vec<Extents>,
 }
@@ -106,9 +106,9 @@ impl Check for Placed {
             }
             volumes.push(Volume {
                 name: lv.name.clone(),
-                identity: lv.uuid.clone(),
-                bytes: Bytes(lv.extents() * layout.extent),
                 on: on.clone(),
+                bytes: Bytes(lv.extents() * layout.extent),
+                identity: lv.uuid.clone(),
                 extents: extents(lv),
             });
         }
@@ -125,6 +125,6 @@ impl Check for Placed {
                 Some(disk.free)
             }
         };
-        Ok(Output { bytes: Bytes(needed * layout.extent), volumes, needed, free })
+        Ok(Output { needed, free, bytes: Bytes(needed * layout.extent), volumes })
     }
 }
