@@ -121,8 +121,13 @@ pub fn settle(ctx: &Context<'_>, input: &Input, before: &Before) -> Result<Look,
     look(ctx, input)
 }
 
+/// A failure while a move in the group is cut off: pvmove would take that one for its own.
 fn place(seen: &Look, before: &Before, was: &Was) -> Result<At, Stop> {
     all(seen, before)?;
+    if let Some(cut) = seen.layout.cut_off() {
+        let why = format!("the group has {cut}");
+        return Err(Failure::new("cut-off-move", why, left(seen, before)).again().into());
+    }
     Ok(seen.now(was).map_or_else(|| At::Elsewhere("it is gone".to_owned()), |lv| seen.of(lv)))
 }
 

@@ -6,7 +6,8 @@
 //! `pvmove0_mimage_0:0-9 pvmove0_mimage_1:0-9`, and these two, linear, on A and on B. Without `--atomic`, `pvmove0` lies on A
 //! and B itself, piece by piece. A pvmove that is killed between its two last writes of the metadata leaves `[pvmove0]` behind,
 //! with no room and nobody on it (`vwc---v---`, type `error`); neither `pvmove` nor `pvmove --abort` takes it away, `lvremove`
-//! does.
+//! does. One that is cut off a write earlier leaves `one` on `[pvmove0]` (`p-C-aom---`), which is linear, without `move_pv`, on A
+//! or on B, and perhaps the images, visible; no command of LVM finishes that.
 
 use crate::{name, report};
 use cutwater_sdk::serde::Deserialize;
@@ -89,9 +90,33 @@ impl fmt::Display for Move {
     }
 }
 
+/// A pvmove that was cut off after its mirror had become linear, and before the volumes lay elsewhere than on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CutOff {
+    /// The hidden volume.
+    pub name: String,
+    /// The physical volume that has all of the data.
+    pub on: String,
+    /// The group.
+    pub group: String,
+}
+
+impl fmt::Display for CutOff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}, the rest of a pvmove that was cut off while it was ended: all data is on {}, and can be used; no command \
+             of LVM finishes this, `workflows/lvm/finish-move.sh {}` does",
+            self.name, self.on, self.group
+        )
+    }
+}
+
 /// A group, at one moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Layout {
+    /// Its name.
+    pub group: String,
     /// Bytes in an extent.
     pub extent: u64,
     /// Counts the changes of the metadata.
@@ -130,11 +155,15 @@ impl Lv {
         names
     }
 
+    /// Whether it is a move, or what a killed one leaves.
+    fn is_pvmove(&self) -> bool {
+        let number = self.name.strip_prefix("pvmove").unwrap_or_default();
+        self.hidden && !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
+    }
+
     /// What a killed pvmove leaves.
     fn is_left_over(&self) -> bool {
-        let number = self.name.strip_prefix("pvmove").unwrap_or_default();
-        let numbered = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
-        self.hidden && numbered && self.source.is_none() && self.segments.iter().all(|s| s.kind == "error")
+        self.is_pvmove() && self.source.is_none() && self.segments.iter().all(|s| s.kind == "error")
     }
 }
 
@@ -155,7 +184,7 @@ impl Layout {
                 None => lvs.push(row.lv(segment)),
             }
         }
-        Ok(Self { extent, seqno, lvs })
+        Ok(Self { group: group.to_owned(), extent, seqno, lvs })
     }
 
     /// Finds a volume that is not hidden.
@@ -193,11 +222,21 @@ impl Layout {
         match under.as_slice() {
             [one] => match self.moves().into_iter().find(|moving| moving.name == *one) {
                 Some(moving) => Place::Moving(moving),
-                None => Place::On((*one).to_owned()),
+                None => match self.cut_off() {
+                    Some(cut) if cut.name == *one => Place::Apart(format!("it lies on {cut}")),
+                    _ => Place::On((*one).to_owned()),
+                },
             },
             [] => Place::Apart("it has no extents of its own".to_owned()),
             several => Place::Apart(format!("its extents lie on {}", several.join(", "))),
         }
+    }
+
+    /// A move that was cut off while it was ended.
+    pub fn cut_off(&self) -> Option<CutOff> {
+        let cut = |lv: &&Lv| lv.is_pvmove() && lv.source.is_none() && !lv.is_left_over();
+        let lv = self.lvs.iter().find(cut)?;
+        Some(CutOff { name: lv.name.clone(), on: lv.under().join(", "), group: self.group.clone() })
     }
 
     /// Every move that the metadata holds.

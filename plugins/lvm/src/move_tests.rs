@@ -208,6 +208,43 @@ fn a_killed_move_goes_on_or_comes_back_by_choice() {
     }
 }
 
+/// Sabotage: an undo that moves the other volumes back beforehand; a place that takes what a volume lies on for a disk.
+#[test]
+fn a_move_that_was_cut_off_while_it_was_ended_waits_for_a_person_and_goes_on_or_back_afterwards() {
+    for on in [true, false] {
+        let world = world();
+        world.group.borrow_mut().cuts = vec![None, Some(Cut::Apart)];
+        let Reply::Failed(failure) = apply(&world) else { panic!() };
+        assert!(
+            failure.left.starts_with("one on /dev/b, two it lies on pvmove0, the rest of a"),
+            "{failure:?}"
+        );
+        let done = world.changes();
+        let Probed::CannotTell(why) = probe(&world) else { panic!() };
+        assert!(
+            why.starts_with("`two`: it lies on pvmove0") && why.contains("all data is on /dev/b"),
+            "{why}"
+        );
+        assert!(why.ends_with("`workflows/lvm/finish-move.sh vg00` does"), "{why}");
+        let Reply::Failed(failure) = undo(&world) else { panic!() };
+        assert!(failure.message.contains("finish-move.sh"), "{failure:?}");
+        let other = json!({ "vg": "vg00", "volumes": ["one"], "from": "/dev/b", "to": "/dev/a" });
+        for input in [input(), other] {
+            assert_eq!(shown(&world, input).unwrap_err().code, "cut-off-move");
+        }
+        assert_eq!(world.changes(), done);
+
+        world.group.borrow_mut().apart = None;
+        assert!(matches!(probe(&world), Probed::PartWay(_)), "{}", world.lies());
+        if on {
+            assert!(matches!(apply(&world), Reply::Changed(_)));
+            assert_eq!(world.lies(), AFTER);
+        }
+        assert_eq!(undo(&world), Reply::Changed(json!(null)));
+        assert_eq!(world.lies(), BEFORE);
+    }
+}
+
 #[test]
 fn a_killed_undo_goes_on() {
     for cut in [Cut::UnderWay, Cut::AtItsEnd, Cut::Aborted, Cut::Suspended] {

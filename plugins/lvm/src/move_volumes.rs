@@ -10,7 +10,8 @@
 //!   on copying, but only pvmove ends it. `pvmove --abort SOURCE` puts the volume back, whoever looks after the move.
 //! - With a move from the same source under way, pvmove ignores all its other arguments, `-n` too, and goes on with that one:
 //!   the same line begins a move and goes on with it. Hence every other move in the group is refused beforehand.
-//! - A killed pvmove may leave an empty `pvmove0`, which only lvremove takes away.
+//! - A killed pvmove may leave an empty `pvmove0`, which only lvremove takes away, or the volume on a linear one, which a person
+//!   has to finish: that takes other metadata, which no plan can show beforehand.
 //! - A volume that was not active is active after its move.
 //!
 //! LVM cannot tag a move. The volumes carry the mark from before the first move until after the last one; a move is this step's
@@ -232,8 +233,10 @@ impl Action for MoveVolumes {
             Ok(at) => at,
             Err(why) => return Ok(Probed::CannotTell(why)),
         };
-        if let Some(At::Elsewhere(what)) = at.iter().find(|at| matches!(at, At::Elsewhere(_))) {
-            return Ok(Probed::CannotTell(what.clone()));
+        for (was, at) in before.volumes.iter().zip(&at) {
+            if let At::Elsewhere(what) = at {
+                return Ok(Probed::CannotTell(format!("`{}`: {what}", was.name)));
+            }
         }
         let clean = look.clean(&before, &ctx.mark);
         Ok(match (clean, at.iter().all(|at| *at == At::Source), at.iter().all(|at| *at == At::Target)) {

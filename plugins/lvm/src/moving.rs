@@ -135,7 +135,7 @@ impl Look {
     /// Whether the step can begin or go on: what a plan shows as refused rather than what fails at night.
     ///
     /// # Errors
-    /// `unmovable`, `not-active`, `not-on-source`, `move-under-way`, `left-over-move`, `not-allocatable`,
+    /// `unmovable`, `not-active`, `not-on-source`, `move-under-way`, `cut-off-move`, `left-over-move`, `not-allocatable`,
     /// `not-enough-extents`.
     pub fn ready(&self, input: &Input, volumes: &[&Lv], mark: &str) -> Result<Ready, Refusal> {
         let fresh = !volumes.iter().any(|lv| lv.carries(mark));
@@ -146,6 +146,9 @@ impl Look {
             |moving: &Move| volumes.iter().any(|lv| on_its_way(lv) && moving.volumes == [lv.name.clone()]);
         if let Some(other) = self.layout.moves().into_iter().find(|moving| fresh || !ours(moving)) {
             return refuse("move-under-way", format!("in `{}` {other}, and not by this step", input.vg));
+        }
+        if let Some(cut) = self.layout.cut_off() {
+            return refuse("cut-off-move", format!("`{}` has {cut}", input.vg));
         }
         if let (true, Some(rest)) = (fresh, self.layout.left_over().first()) {
             return refuse(

@@ -2,7 +2,7 @@
 # Sourced after machine.sh: two volumes on one disk, or on two, that a run moves to another disk while files on them are written.
 # What a case leaves lies in $OUT/NAME: `before` and `on` (the disk of each volume), `to`, `exit`, `lost` (lines that were
 # acknowledged and are gone), `kept` (other files that are not what they were), `sound` (what fsck found), `left`; `struck`: how
-# far the kernel was when it was aborted or cut.
+# far the kernel was when it was aborted or cut; `cut-off`: the layout that LVM left and a person had to finish, with `by-hand`.
 workflow=/run/workflows/lvm/move-disk.yaml
 volumes=(one two)
 disks=(/dev/ubdb /dev/ubdc /dev/ubdd)
@@ -54,8 +54,9 @@ look() { # NAME
   kill "$writer" && wait "$writer"
   layout >"$folder/layout"
   disk_of_each >"$folder/on"
-  # From the disks, not from memory.
+  # From the disks and the metadata, not from memory.
   for name in "${volumes[@]}"; do umount /srv/$name; done
+  vgchange -q -an vg00 && vgchange -q -ay vg00
   for name in "${volumes[@]}"; do e2fsck -fn /dev/vg00/$name >/dev/null 2>&1 || echo "$name: $?"; done >"$folder/sound"
   mount -a
   (cd /srv && sha256sum -c --quiet sums) >"$folder/kept" 2>&1
@@ -119,13 +120,17 @@ moved() { # NAME
   look "$1"
 }
 
-# Waits for a part of the time that a whole move takes, and tells how far this one is.
-strike_after() { # NAME THOUSANDTHS
-  sleep "$(awk "BEGIN { print $(cat /srv/milliseconds) * $2 / 1000000 }")"
+# Waits for a part of the time that a whole move takes, or until the kernel has copied something, and tells how far it is.
+strike_after() { # NAME THOUSANDTHS|copying
+  if [ "$2" = copying ]; then
+    until dmsetup status vg00-pvmove0 2>/dev/null | grep -q ' mirror .* [1-9][0-9]*/'; do :; done
+  else
+    sleep "$(awk "BEGIN { print $(cat /srv/milliseconds) * $2 / 1000000 }")"
+  fi
   { dmsetup status | grep 'pvmove.*mirror' || echo 'no copy under way'; } >"$OUT/$1/struck"
 }
 
-aborted() { # NAME THOUSANDTHS
+aborted() { # NAME THOUSANDTHS|copying
   begin "$1"
   strike_after "$1" "$2"
   cutwater abort "$(newest_run)" >"$OUT/$1/aborted" 2>&1
@@ -135,7 +140,7 @@ aborted() { # NAME THOUSANDTHS
 }
 
 # Lets the machine wait for a power cut. The next boot goes on with the run unless a person is to choose.
-lose_power() { # NAME THOUSANDTHS GOES-ON
+lose_power() { # NAME THOUSANDTHS|copying GOES-ON
   [ "$3" = forth ] || rm -f /etc/cutwater-lab/resume
   begin "$1"
   strike_after "$1" "$2"
@@ -144,13 +149,60 @@ lose_power() { # NAME THOUSANDTHS GOES-ON
 }
 
 after_cut() { # NAME GOES-ON
+  local status
   start_writing
   if [ "$2" = forth ]; then
     timeout 120 cutwater watch "$(newest_run)" >"$OUT/$1/watch" 2>&1
   else
     cutwater abort "$(newest_run)" >"$OUT/$1/watch" 2>&1
   fi
-  echo $? >"$OUT/$1/exit"
+  status=$?
+  if [ "$status" = 5 ]; then
+    layout >"$OUT/$1/cut-off"
+    finish_by_hand "$1"
+    status=$?
+  fi
+  echo "$status" >"$OUT/$1/exit"
   install_cutwater
+  look "$1"
+}
+
+# What a person does about a run that waits because LVM was cut off while it ended a move; the status of the run then.
+finish_by_hand() { # NAME
+  TMPDIR=/srv /run/workflows/lvm/finish-move.sh vg00 <<<yes >"$OUT/$1/by-hand" 2>&1 || return 90
+  cutwater resume "$(newest_run)" >>"$OUT/$1/by-hand" 2>&1
+}
+
+# LVM cannot end a move while somebody has its image open. Forth: the engine is killed, and the volumes are not active while they
+# are finished; back: the run goes back by itself, and they are written to. `waited` is the status of the run that waits.
+cut_off() { # NAME GOES-ON
+  local name
+  begin "$1"
+  strike_after "$1" copying
+  mknod /run/image b $(dmsetup info -c --noheadings --separator ' ' -o major,minor vg00-pvmove0_mimage_0)
+  sleep infinity </run/image &
+  local holder=$!
+  [ "$2" = back ] || kill -9 "$engine"
+  wait "$engine"
+  echo $? >"$OUT/$1/waited"
+  while pgrep -x pvmove >/dev/null; do sleep 0.1; done
+  layout >"$OUT/$1/cut-off"
+  kill "$holder"
+  rm /run/image
+  if [ "$2" = back ]; then
+    cutwater show "$(newest_run)" >"$OUT/$1/watch" 2>&1
+    finish_by_hand "$1"
+  else
+    cutwater resume "$(newest_run)" >"$OUT/$1/watch" 2>&1
+    echo $? >"$OUT/$1/waited"
+    kill "$writer" && wait "$writer"
+    for name in "${volumes[@]}"; do umount /srv/$name; done
+    vgchange -q -an vg00
+    finish_by_hand "$1"
+  fi
+  echo $? >"$OUT/$1/exit"
+  vgchange -q -ay vg00
+  mount -a
+  [ "$2" = back ] || start_writing
   look "$1"
 }

@@ -38,6 +38,8 @@ pub enum Cut {
     UnderWay,
     /// Killed between its two last writes of the metadata.
     AtItsEnd,
+    /// Killed one write earlier: the mirror is none any more, and the volume still lies on it.
+    Apart,
     /// Somebody aborts it: it ends well.
     Aborted,
     /// Killed while it has the volume suspended.
@@ -49,6 +51,8 @@ pub struct Group {
     pub lvs: BTreeMap<String, Lv>,
     pub moving: Option<Moving>,
     pub left_over: bool,
+    /// The volume that lies on a linear pvmove0.
+    pub apart: Option<String>,
     pub seqno: u64,
     /// One for each pvmove to come; none: it ends well.
     pub cuts: Vec<Option<Cut>>,
@@ -90,9 +94,9 @@ impl Group {
                 (_, true) => 's',
                 (_, false) => 'a',
             };
-            let on = match moves(name) {
-                Some(_) => range("pvmove0", 0, lv.extents),
-                None => range(lv.disk, lv.first, lv.extents),
+            let on = match moves(name).is_some() || self.apart.as_ref() == Some(name) {
+                true => range("pvmove0", 0, lv.extents),
+                false => range(lv.disk, lv.first, lv.extents),
             };
             let mut row = row(name, &format!("-wi-{state}-----"), lv.kind, lv.extents, on);
             row["lv_tags"] = json!(lv.tags.join(","));
@@ -112,6 +116,11 @@ impl Group {
                 rows.push(row(&name, "Iwi-aom---", "linear", extents, range(disk, 0, extents)));
             }
         }
+        if let Some(lv) = self.apart.as_ref().map(|name| &self.lvs[name]) {
+            let ranges = range(lv.disk, lv.first, lv.extents);
+            rows.push(row("pvmove0_mimage_1", "vwi-a-v---", "error", lv.extents, String::new()));
+            rows.push(row("[pvmove0]", "p-C-aom---", "linear", lv.extents, ranges));
+        }
         if self.left_over {
             rows.push(row("[pvmove0]", "vwc---v---", "error", 0, String::new()));
         }
@@ -120,6 +129,7 @@ impl Group {
 
     fn pvmove(&mut self, args: &[String]) -> Output {
         let disk = |text: &str| DISKS.into_iter().find(|disk| *disk == text).unwrap();
+        assert_eq!(self.apart, None, "pvmove does nothing about it");
         let over = "  No pvmove in progress - already finished or aborted.";
         if let [abort, source] = args
             && abort == "--abort"
@@ -160,6 +170,7 @@ impl Group {
                 return Output::ok(over);
             }
             Some(Cut::AtItsEnd) => self.left_over = true,
+            Some(Cut::Apart) => self.apart = Some(name.clone()),
             None => {}
         }
         let Moving { volumes, to, .. } = self.moving.take().unwrap();
@@ -168,7 +179,11 @@ impl Group {
             (lv.disk, lv.active, lv.suspended) = (to, true, false);
         }
         self.seqno += 1;
-        if self.left_over { Output::failed(137, "") } else { Output::ok("  /dev/a: Moved: 100.00%\n") }
+        if self.left_over || self.apart.is_some() {
+            Output::failed(137, "")
+        } else {
+            Output::ok("  /dev/a: Moved: 100.00%\n")
+        }
     }
 
     fn lvchange(&mut self, args: &[String]) -> Output {
@@ -239,6 +254,7 @@ impl World {
         };
         let mut all: Vec<String> = group.lvs.iter().map(one).collect();
         all.extend(group.moving.iter().map(|moving| format!("{} under way", moving.volumes.join("+"))));
+        all.extend(group.apart.iter().map(|name| format!("{name} on pvmove0")));
         all.extend(group.left_over.then(|| "left over".to_owned()));
         all.join("; ")
     }
