@@ -77,13 +77,14 @@ macro_rules! cases {
 
 // Sabotage: `lvm.snapshot` whose probe takes a snapshot by its name, or whose undo leaves an origin suspended;
 // `lvm.merge` that takes lvconvert's 0 for the end of the merge, or whose probe does not look for its tag;
+// `lvm.move` that goes on with whatever move is under way, or believes pvmove's status;
 // `block.resync` that takes a target for its own though somebody has written to it; `postgres.bar` whose killed undo is
 // taken for done though the server has not read the file.
 cases! {
     LVM in_the_lab "lvm" "conformance.yaml":
         lvm_snapshot "snapshot" lvm_check_extents "check-extents" lvm_snapshot_usable "snapshot-usable" lvm_remove "remove"
         lvm_deactivate "deactivate" lvm_activate "activate" lvm_fence "fence"
-        lvm_unfence "unfence" lvm_merge "merge" lvm_watch_snapshots "watch-snapshots";
+        lvm_unfence "unfence" lvm_merge "merge" lvm_watch_snapshots "watch-snapshots" lvm_placed "placed" lvm_move "move";
     BLOCK in_the_lab "block" "conformance-lvm.yaml":
         block_resync "resync";
     POSTGRES on_this_machine "postgres" "conformance.yaml":
