@@ -64,7 +64,8 @@ look() { # NAME
   echo $(($(wc -l <"$OUT/acks/one") - $(cat "$folder/acknowledged-before"))) >"$folder/acknowledged"
   {
     left_behind '^(node vg00-(one|two))$'
-    grep pvmove "$folder/layout"
+    # Upper case: it is locked, as volumes are while they are moved.
+    grep -E 'pvmove| -w[A-Z]' "$folder/layout"
     pgrep -x pvmove | sed 's/^/process /'
   } >"$folder/left"
   run=$(newest_run)
@@ -126,6 +127,12 @@ strike_after() { # NAME THOUSANDTHS|copying
     until dmsetup status vg00-pvmove0 2>/dev/null | grep -q ' mirror .* [1-9][0-9]*/'; do :; done
   else
     sleep "$(awk "BEGIN { print $(cat /srv/milliseconds) * $2 / 1000000 }")"
+    if ! kill -0 "$engine" 2>/dev/null; then
+      # This one was faster than the first: another one is struck earlier.
+      begin "$1"
+      strike_after "$1" $(($2 / 2))
+      return
+    fi
   fi
   { dmsetup status | grep 'pvmove.*mirror' || echo 'no copy under way'; } >"$OUT/$1/struck"
 }
