@@ -175,12 +175,14 @@ fn is_the_accepted_plan(plan: &str) {
 
 /// Sabotage: an undo without the volumes that were moved before the one that was under way, or without `pvmove --abort`.
 #[test]
+#[ignore = "strikes in the middle of a copy: make prove runs it"]
 fn a_move_that_is_aborted_leaves_every_volume_on_the_old_disk() {
     aborts(1);
 }
 
 /// Sabotage: a probe that takes a move that lost its machine for one that was not begun.
 #[test]
+#[ignore = "strikes in the middle of a copy: make prove runs it"]
 fn a_move_that_lost_its_machine_is_finished_by_the_next_boot() {
     cuts(1);
 }
