@@ -60,6 +60,12 @@ pub struct StepType {
     /// With a step that copies what somebody may be writing: where its input says how still that is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consistency: Option<Consistency>,
+    /// Holds: what its inner steps make lies on it, so that on the way back they are taken back before it is given back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub carries: bool,
+    /// Actions without a way back: all that it throws away was made by the run itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub own_only: bool,
 }
 
 /// Pointers into the input of a step that copies.

@@ -107,7 +107,7 @@ fn look(body: &Body) -> (Shape, String) {
     match body {
         Body::Check { plugin, action } => (Shape::Check, format!("{plugin}.{action}")),
         Body::Action { plugin, action, .. } => (Shape::Action, format!("{plugin}.{action}")),
-        Body::Hold { plugin, action, limit_ms } => {
+        Body::Hold { plugin, action, limit_ms, .. } => {
             (Shape::Hold, format!("hold {plugin}.{action}, {} at most", span(*limit_ms)))
         }
         Body::Outage { limit_ms } => (Shape::Outage, format!("outage, {} at most", span(*limit_ms))),

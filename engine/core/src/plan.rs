@@ -142,8 +142,15 @@ pub enum Body {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         watch: bool,
     },
-    /// Pauses something while its inner steps run.
-    Hold { plugin: String, action: String, limit_ms: u64 },
+    /// Pauses something while its inner steps run; or, where it `carries`, lends them what they build on, and is given back
+    /// behind them.
+    Hold {
+        plugin: String,
+        action: String,
+        limit_ms: u64,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        carries: bool,
+    },
     /// Groups steps that take a service down and bring it up elsewhere.
     Outage { limit_ms: u64 },
     /// Waits for a person.
@@ -202,6 +209,11 @@ impl Body {
             | Self::Hold { plugin, action, .. } => Some((plugin, action)),
             Self::Outage { .. } | Self::Approve { .. } | Self::Gather { .. } => None,
         }
+    }
+
+    /// Whether it is a hold that its inner steps build on.
+    pub fn carries(&self) -> bool {
+        matches!(self, Self::Hold { carries: true, .. })
     }
 
     /// Whether it is an action with a way back.

@@ -46,7 +46,7 @@ pub fn check(uses: &str) -> Body {
 
 pub fn hold(uses: &str, limit_ms: u64) -> Body {
     let (plugin, action) = uses.split_once('.').unwrap_or((uses, ""));
-    Body::Hold { plugin: plugin.into(), action: action.into(), limit_ms }
+    Body::Hold { plugin: plugin.into(), action: action.into(), limit_ms, carries: false }
 }
 
 pub fn within(mut step: PlanStep, around: &str) -> PlanStep {
@@ -205,6 +205,8 @@ pub fn facts() -> Facts {
         scratch: None,
         identities: Vec::new(),
         consistency: None,
+        carries: false,
+        own_only: false,
     };
     let needs = |key: &str, value: &str| {
         let list = vec![value.to_owned()];

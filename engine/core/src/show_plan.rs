@@ -190,9 +190,10 @@ fn what(body: &Body) -> String {
     match body {
         Body::Check { plugin, action } => plain(&format!("{plugin}.{action} (reads only)")),
         Body::Action { plugin, action, .. } => plain(&format!("{plugin}.{action}")),
-        Body::Hold { plugin, action, limit_ms } => {
+        Body::Hold { plugin, action, limit_ms, carries } => {
+            let back = if *carries { ", behind what its inner steps made" } else { "" };
             format!(
-                "{} (hold, given back after {} at most)",
+                "{} (hold, given back after {} at most{back})",
                 plain(&format!("{plugin}.{action}")),
                 span(*limit_ms)
             )

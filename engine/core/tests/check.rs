@@ -3,8 +3,8 @@
 
 mod common;
 
-use common::{GOOD, HOLD, checked, given, shown, target};
-use cutwater_core::check::{Checked, CheckedStep};
+use common::{GOOD, HOLD, catalog, checked, deep, given, shown, target};
+use cutwater_core::check::{Checked, CheckedStep, check_text};
 use cutwater_core::plan::Body;
 use serde_json::json;
 
@@ -141,6 +141,37 @@ fn inside_a_hold_its_taken_output_is_read_and_outside_its_released_one() {
     let faults = checked(&swapped, &given(&[])).unwrap_err();
     let found: Vec<&str> = faults.faults.iter().map(|fault| fault.message.as_str()).collect();
     assert_eq!(found, ["step `quiet` gives no `label`", "step `quiet` gives no `start`"]);
+}
+
+/// Sabotage: any step without a way back let through inside a hold that carries; or one of the run's own anywhere.
+#[test]
+fn inside_a_hold_that_carries_the_run_may_throw_away_what_it_made_and_nothing_else() {
+    let text = |inside: &str| {
+        format!(
+            "cutwater: 1\nname: x\ngrants:\n  lvm: {{ run: [lvremove], on: [vg00/*] }}\n  fs: {{ freeze: [/srv/wal] }}\n  \
+             service: {{ units: [db] }}\nsteps:\n  lent:\n    hold: fs.frozen\n    with: {{ at: /srv/wal }}\n    limit: 10s\n    \
+             steps: {{ {inside} }}\n"
+        )
+    };
+    let remove = "drop: { uses: lvm.remove, with: { volume: vg00/old } }";
+    let unfence = "lift: { uses: service.unfence, with: { unit: db } }";
+    let found = |inside: &str, carries: bool| {
+        let text = text(inside);
+        deep(move || {
+            let mut catalog = catalog();
+            catalog.get_mut("fs").unwrap().steps.get_mut("frozen").unwrap().carries = carries;
+            catalog.get_mut("lvm").unwrap().steps.get_mut("remove").unwrap().own_only = true;
+            check_text(&text, "workflow.yaml", &catalog, &given(&[]), None)
+        })
+    };
+    let plan = found(remove, true).unwrap_or_else(|faults| panic!("{}", shown(&faults, &text(remove))));
+    assert!(step(&plan, "lent").step.body.carries());
+    for (inside, carries) in [(remove, false), (unfence, true)] {
+        let faults = found(inside, carries).unwrap_err();
+        // The document grants more than the one step needs: that is a warning.
+        let errors = faults.faults.iter().map(|fault| fault.code.as_str()).filter(|code| *code < "CW09");
+        assert_eq!(errors.collect::<Vec<_>>(), ["CW0601"], "{inside}");
+    }
 }
 
 #[test]

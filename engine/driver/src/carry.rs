@@ -152,6 +152,9 @@ impl Engine {
         {
             return self.refuse(step, attempt, no_guard(&error.to_string()));
         }
+        if planned.body.carries() {
+            self.watched.insert(step.clone());
+        }
         let mut events = Vec::new();
         if planned.mark && self.state.crossed.is_none() {
             if let Some(why) = self.must_not_cross(index) {

@@ -109,7 +109,7 @@ pub struct Engine {
     pub(crate) next_call: u64,
     pub(crate) last_progress: HashMap<StepName, u64>,
     pub(crate) armed: bool,
-    /// Outages that the guard watches.
+    /// Outages that the guard watches, and holds that are given back behind what was made inside.
     pub(crate) watched: BTreeSet<StepName>,
     /// When it was told last that this engine is at work, in monotonic milliseconds.
     kept_waiting: u64,
@@ -475,7 +475,7 @@ impl Engine {
             for step in open {
                 let planned = &self.state.plan.steps[step];
                 let _ = self.ports.guard.cover(&planned.name, None, limit_of(&planned.body), &[]);
-                if matches!(planned.body, Body::Outage { .. }) {
+                if matches!(planned.body, Body::Outage { .. }) || planned.body.carries() {
                     self.watched.insert(planned.name.clone());
                 }
             }
@@ -484,8 +484,9 @@ impl Engine {
     }
 
     /// Where the run has only one way to go, back or behind the mark, an outage lasts as long as that takes, and whoever
-    /// took the run over could do nothing else: the guard counts from the last sign of life of this loop. A hold keeps its
-    /// deadline, for giving it back is all that is left to do, and the guard can do it alone.
+    /// took the run over could do nothing else: the guard counts from the last sign of life of this loop. So does a hold that
+    /// is given back behind its inner steps. Any other keeps its deadline, for giving it back is all that is left to do, and the
+    /// guard can do it alone.
     pub(crate) fn keep_the_guard_waiting(&mut self) {
         self.kept_waiting = self.ports.clock.monotonic();
         for name in &self.watched {

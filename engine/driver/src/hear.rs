@@ -120,6 +120,7 @@ impl Engine {
             (Purpose::Hold, Outcome::Taken(Err(refusal))) => {
                 self.calls.remove(&call);
                 self.told.remove(&step);
+                self.watched.remove(&step);
                 self.ports.guard.uncover(&step);
                 let answer = Answer::Refused(refusal);
                 self.append(vec![Event::Answered { step, way: Way::Apply, attempt, answer }], true)
@@ -164,6 +165,7 @@ impl Engine {
         let clean = matches!(answer, Answer::Changed { .. } | Answer::Unchanged { .. } | Answer::Refused(_));
         self.append(vec![Event::Answered { step: step.clone(), way, attempt, answer }], true)?;
         if clean {
+            self.watched.remove(&step);
             self.ports.guard.uncover(&step);
         }
         self.confirmed_before_crossing(&step, clean)

@@ -176,7 +176,7 @@ fn a_failed_step_is_not_undone_while_its_program_runs() {
 /// Beside the outage a hold, whose inner step ends only when the mark's step begins.
 fn held_beside(inner: &str) -> Plan {
     let mut plan = outage_with(&["stop", "cross"], true);
-    let hold = Body::Hold { plugin: "test".into(), action: "hold".into(), limit_ms: 60_000 };
+    let hold = Body::Hold { plugin: "test".into(), action: "hold".into(), limit_ms: 60_000, carries: false };
     plan.steps.push(step("held", hold, &[], None));
     plan.steps.push(step(inner, action(Undo::None), &[], Some("held")));
     plan

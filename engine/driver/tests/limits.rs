@@ -64,7 +64,7 @@ fn a_hold_that_breaks_is_released_and_what_was_done_under_it_is_undone() {
     let steps = vec![
         step(
             "held",
-            Body::Hold { plugin: "test".into(), action: "hold".into(), limit_ms: 10_000 },
+            Body::Hold { plugin: "test".into(), action: "hold".into(), limit_ms: 10_000, carries: false },
             &[],
             None,
         ),
@@ -84,6 +84,61 @@ fn a_hold_that_breaks_is_released_and_what_was_done_under_it_is_undone() {
     assert!(released < undone.unwrap(), "release first, then undo");
     let world = b.world.lock().unwrap();
     assert!(world.held.is_empty() && world.applied.is_empty());
+}
+
+/// Sabotage: `carries` not looked at on the way back (the release comes first, and the world refuses it).
+#[test]
+fn a_hold_that_carries_is_given_back_behind_what_its_inner_steps_made() {
+    let lent = Body::Hold { plugin: "test".into(), action: "hold".into(), limit_ms: 10_000, carries: true };
+    let steps = vec![
+        step("before", action(Undo::Restores), &[], None),
+        step("lent", lent, &["before"], None),
+        step("snap", action(Undo::Restores), &[], Some("lent")),
+        step("late", action(Undo::Restores), &["snap"], Some("lent")),
+    ];
+    let mut b = bench(plan(steps), &["late"], false);
+    let finish = b.engine.run().unwrap();
+    assert!(
+        matches!(finish, Finish::Over(Outcome::Undone, ref why) if why.contains("limit of `lent`")),
+        "{finish:?}"
+    );
+    let events = events(&b.journal);
+    let undone = |name: &str| {
+        let undo = cutwater_core::event::Way::Undo;
+        events.iter().position(
+            |e| matches!(e, Event::Intended { way, step, .. } if *way == undo && step.as_str() == name),
+        )
+    };
+    let releases: Vec<usize> =
+        (0..events.len()).filter(|&at| matches!(events[at], Event::Releasing { .. })).collect();
+    assert_eq!(releases.len(), 1, "one that its own holder gives back is not asked twice");
+    assert!(undone("snap").unwrap() < releases[0] && releases[0] < undone("before").unwrap());
+    let world = b.world.lock().unwrap();
+    assert!(world.held.is_empty() && world.applied.is_empty());
+}
+
+/// Sabotage: a hold that is still held counted as settled (both are given back at once, the outer one first).
+#[test]
+fn a_hold_inside_one_that_carries_is_given_back_before_it() {
+    let hold =
+        |carries| Body::Hold { plugin: "test".into(), action: "hold".into(), limit_ms: 10_000, carries };
+    let steps = vec![
+        step("lent", hold(true), &[], None),
+        step("quiet", hold(false), &[], Some("lent")),
+        step("late", action(Undo::Restores), &[], Some("quiet")),
+    ];
+    let mut b = bench(plan(steps), &[], false);
+    when(&mut b, "answered", "quiet", Command::Abort { by: "anna".into() });
+    let finish = b.engine.run().unwrap();
+    assert!(matches!(finish, Finish::Over(Outcome::Undone, _)), "{finish:?}");
+    let released: Vec<String> = events(&b.journal)
+        .iter()
+        .filter_map(|event| match event {
+            Event::Releasing { step, .. } => Some(step.to_string()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(released, ["quiet", "lent"]);
 }
 
 #[test]

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 /// An outage with a comparison, a hold and the mark in it, to which a person agrees.
 fn paused() -> Plan {
-    let hold = Body::Hold { plugin: "test".into(), action: "hold".into(), limit_ms: 10_000 };
+    let hold = Body::Hold { plugin: "test".into(), action: "hold".into(), limit_ms: 10_000, carries: false };
     let look = Body::Check { plugin: "test".into(), action: "look".into() };
     let ask = Body::Approve { message: "go?".into(), by: vec![], expires_ms: None };
     let mut cross = step("cross", action(Undo::None), &["late"], Some("down"));

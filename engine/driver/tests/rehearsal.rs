@@ -89,7 +89,7 @@ fn one_that_fails_is_undone_whatever_the_file_says_about_failures() {
 /// Sabotage: a hold taken around something that never begins, which would never be given back but for its limit.
 #[test]
 fn a_hold_around_what_is_left_out_is_not_taken() {
-    let hold = Body::Hold { plugin: "test".into(), action: "hold".into(), limit_ms: 10_000 };
+    let hold = Body::Hold { plugin: "test".into(), action: "hold".into(), limit_ms: 10_000, carries: false };
     let plan = plan(vec![
         step("before", action(Undo::Restores), &[], None),
         step("held", hold, &["before"], None),

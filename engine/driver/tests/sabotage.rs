@@ -43,39 +43,44 @@ fn is_mark(step: Option<&PlanStep>) -> bool {
 
 #[test]
 fn each_sabotage_is_noticed() {
-    let sabotages: [(&str, Sabotage, &str); 9] = [
+    let sabotages: [(&str, Sabotage, &[&str]); 9] = [
         (
             "the mark not synced",
             (
                 |what, step| matches!(what, What::Append("crossed" | "intended")) && is_mark(step),
                 Strike::NotSynced,
             ),
-            "behind the mark",
+            &["behind the mark"],
         ),
         (
             "a fence not set, or the final pass skipped",
             (|what, step| what == What::Apply && in_outage(step), Strike::Claimed),
-            "not in effect",
+            &["not in effect"],
         ),
         (
             "the outcome written before the effect",
             (|what, step| what == What::Apply && changes(step), Strike::Late),
-            "in effect",
+            &["in effect"],
         ),
-        ("an unknown retried blindly", (|what, _| what == What::Probe, Strike::Claimed), "in effect"),
-        ("a hold not given back", (|what, _| what == What::Release, Strike::Claimed), "held"),
-        ("a hold given back late", (|what, _| what == What::Release, Strike::Late), "given back"),
-        ("the guard not armed", (|what, _| what == What::Cover, Strike::Claimed), "without the guard"),
-        ("an undo skipped", (|what, _| what == What::Undo, Strike::Claimed), "in effect"),
+        // What nobody knows to be there also keeps the hold from being given back that it lies on.
+        (
+            "an unknown retried blindly",
+            (|what, _| what == What::Probe, Strike::Claimed),
+            &["in effect", "never came to an end"],
+        ),
+        ("a hold not given back", (|what, _| what == What::Release, Strike::Claimed), &["held"]),
+        ("a hold given back late", (|what, _| what == What::Release, Strike::Late), &["given back"]),
+        ("the guard not armed", (|what, _| what == What::Cover, Strike::Claimed), &["without the guard"]),
+        ("an undo skipped", (|what, _| what == What::Undo, Strike::Claimed), &["in effect"]),
         (
             "an intent that is not durable",
             (|what, step| what == What::Append("intended") && changes(step), Strike::NotSynced),
-            "taken back before",
+            &["taken back before"],
         ),
     ];
     for (name, sabotage, words) in sabotages {
         let violation = found(sabotage).unwrap_or_else(|| panic!("nothing noticed: {name}"));
-        assert!(violation.contains(words), "{name}: {violation}");
+        assert!(words.iter().any(|words| violation.contains(words)), "{name}: {violation}");
         println!("{name}: {violation}");
     }
 }

@@ -45,6 +45,7 @@ impl Action for Discard {
     const NAME: &'static str = "discard";
     const SUMMARY: &'static str = "Unmounts a device for good, if it is mounted.";
     const UNDO: Undo = Undo::None;
+    const OWN_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
 

@@ -51,6 +51,7 @@ impl Action for Remove {
     const NAME: &'static str = "remove";
     const SUMMARY: &'static str = "Removes a volume that this run made; there is no way back.";
     const UNDO: Undo = Undo::None;
+    const OWN_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
 

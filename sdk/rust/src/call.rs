@@ -199,9 +199,15 @@ pub fn preview_hold<H: Hold>(ctx: &Context<'_>, input: &Partial, release: bool) 
     }
 }
 
-/// Takes a hold.
+/// The code of a refusal that is none: whether something is held is not known.
+pub const DOUBT: &str = "lost";
+
+/// Takes a hold. A refusal says that nothing is held; [`DOUBT`] that nobody knows.
 pub fn take<'a, H: Hold + 'a>(ctx: Context<'a>, input: Value) -> Result<TakenHold<'a>, Refusal> {
-    let take = H::take(&ctx, &read(input)?)?;
+    let take = H::take(&ctx, &read(input)?).map_err(|refusal| match ctx.host().touched() {
+        true if Fault::cuts_short(&refusal.code) => Refusal { code: DOUBT.to_owned(), ..refusal },
+        _ => refusal,
+    })?;
     let output = serde_json::to_value(Maybe::Known(&take.output))
         .map_err(|error| Refusal::new("defect", format!("the output is not JSON: {error}")))?;
     let held = Box::new(Holding::<H> { ctx, held: take.held });

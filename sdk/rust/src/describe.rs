@@ -31,6 +31,9 @@ pub fn action<A: Action>() -> Entry {
     if let Some(consistency) = A::CONSISTENCY {
         entry["consistency"] = json!(consistency);
     }
+    if A::OWN_ONLY {
+        entry["own-only"] = json!(true);
+    }
     (A::NAME, entry)
 }
 
@@ -40,6 +43,9 @@ pub fn hold<H: Hold>() -> Entry {
     entry["input"] = schema::of::<H::Input>(true);
     entry["output"] = schema::of::<H::Released>(false);
     entry["taken"] = schema::of::<H::Taken>(false);
+    if H::CARRIES {
+        entry["carries"] = json!(true);
+    }
     (H::NAME, entry)
 }
 

@@ -51,6 +51,9 @@ pub trait Hold {
     const SUMMARY: &'static str;
     /// Pointers to inputs that name things whose identity is pinned and locked.
     const IDENTITIES: &'static [&'static str] = &[];
+    /// Whether what inner steps make lies on it. On the way back those are then taken back first. It is asked for once
+    /// before them all the same where its holder has died: to put together again what a boot took apart.
+    const CARRIES: bool = false;
     /// What `with:` holds.
     type Input: DeserializeOwned + JsonSchema;
     /// What inner steps can use.

@@ -132,6 +132,9 @@ pub trait Action {
     const WATCH: bool = false;
     /// With [`Undo::Discards`]: pointer to the input that names the scratch.
     const SCRATCH: Option<&'static str> = None;
+    /// With [`Undo::None`]: all that it throws away was made by the run itself, so that it needs no way back inside a hold
+    /// that carries what was made.
+    const OWN_ONLY: bool = false;
     /// Pointers to inputs that name things whose identity is pinned and locked.
     const IDENTITIES: &'static [&'static str] = &[];
     /// With a step that copies what somebody may be writing: where its input says how still that is.

@@ -130,7 +130,8 @@ fn step(check: &Checker<'_>, order: &Order, index: usize, times: Times) -> Check
             }
         }
         Does::Hold { uses, .. } => {
-            Body::Hold { plugin: uses.plugin.clone(), action: uses.action.clone(), limit_ms }
+            let carries = check.signatures[index].as_ref().is_some_and(|signature| signature.step.carries);
+            Body::Hold { plugin: uses.plugin.clone(), action: uses.action.clone(), limit_ms, carries }
         }
         Does::Outage { .. } | Does::Broken => Body::Outage { limit_ms },
         Does::Approve { message, by, .. } => Body::Approve {

@@ -53,7 +53,10 @@ pub(super) fn ways_back(check: &mut Checker<'_>, order: &Order) {
     for (index, step) in doc.steps.iter().enumerate() {
         let Some(signature) = &check.signatures[index] else { continue };
         let changes = signature.step.kind == Kind::Action && signature.step.undo == Undo::None;
-        if !changes || Some(index) == mark || after.contains(&index) || step.finally {
+        // What the run itself made on what a hold lends cannot outlive the hold.
+        let lent = |at: usize| check.signatures[at].as_ref().is_some_and(|around| around.step.carries);
+        let goes_with_it = signature.step.own_only && doc.around(index).any(lent);
+        if !changes || Some(index) == mark || after.contains(&index) || step.finally || goes_with_it {
             continue;
         }
         let uses = step.uses().map(|uses| (format!("{}.{}", uses.plugin, uses.action), uses.span));

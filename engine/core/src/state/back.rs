@@ -1,5 +1,9 @@
 //! The way back: what is under way stops, holds are given back, what was done is undone, the last first. It must not
 //! know when to turn back.
+//!
+//! A hold that carries what its inner steps made freezes nobody, and cannot be given back under them: it stands in the line of
+//! what is undone, behind its inner steps. One whose holder is gone is asked for once before them, since what carried them may
+//! be gone too (a boot), and giving it back begins with putting it together again.
 
 use super::decide::{Blocked, Todo, View};
 use super::status::Status;
@@ -20,9 +24,10 @@ impl View<'_> {
         let orphan = !matches!(s.status, Status::Taken | Status::Confirmed);
         if s.back_attempts >= BACK_ATTEMPTS {
             let why = format!(
-                "giving `{}` back did not succeed {} times",
+                "giving `{}` back did not succeed {} times{}",
                 self.planned(step).name,
-                s.back_attempts
+                s.back_attempts,
+                s.kept.as_ref().map(|why| format!(": {why}")).unwrap_or_default()
             );
             return self.todo(Todo::GiveUp { step: self.name(step), why });
         }
@@ -67,7 +72,7 @@ impl View<'_> {
                 }
                 _ => false,
             };
-            if open {
+            if open && !self.still_carries(step) {
                 holding = true;
                 // An inner step that is still under way is not waited for: nobody stays frozen.
                 if self.idle(step) {
@@ -97,13 +102,28 @@ impl View<'_> {
         self.finish_back(only);
     }
 
+    /// Whether something inside is to be taken back first.
+    fn still_carries(&self, step: usize) -> bool {
+        let asked_once =
+            !matches!(self.status(step), Status::Orphaned { .. } | Status::ReleaseDoubtful { .. })
+                || self.state.steps[step].back_attempts > 0;
+        let inside = |&other: &usize| self.state.order.around(other).contains(&step);
+        self.planned(step).body.carries()
+            && asked_once
+            && (0..self.state.steps.len()).filter(inside).any(|other| !self.settled(other))
+    }
+
     fn must_undo(&self, step: usize, status: &Status) -> bool {
         self.planned(step).body.undoes() && status.is_there()
     }
 
     /// Whether a hold around the step could not be given back: what was done inside is taken back after it, never before.
     fn may_be_held(&self, step: usize) -> bool {
-        let held = |&group: &usize| self.is_hold(group) && matches!(self.status(group), Status::Stuck { .. });
+        let held = |&group: &usize| {
+            self.is_hold(group)
+                && !self.planned(group).body.carries()
+                && matches!(self.status(group), Status::Stuck { .. })
+        };
         self.state.order.around(step).iter().any(held)
     }
 
@@ -122,7 +142,14 @@ impl View<'_> {
         let status = self.status(step);
         let unsettled = matches!(
             status,
-            Status::Open | Status::Doubtful { .. } | Status::UndoDoubtful { .. } | Status::Stuck { .. }
+            Status::Open
+                | Status::Doubtful { .. }
+                | Status::UndoDoubtful { .. }
+                | Status::Stuck { .. }
+                | Status::Taken
+                | Status::Confirmed
+                | Status::Orphaned { .. }
+                | Status::ReleaseDoubtful { .. }
         );
         !unsettled && !status.in_flight() && !self.must_undo(step, status) && self.idle(step)
     }

@@ -291,7 +291,9 @@ impl View<'_> {
                     self.todo(Todo::Release { step: self.name(step), how: Ending::Done, orphan: false });
                 }
                 // After the mark a hold whose limit passed, or that lost its holder, is still given back.
-                Status::Taken if passed => self.release(step, Ending::Limit),
+                Status::Taken if passed && (inner_done() || !self.planned(step).body.carries()) => {
+                    self.release(step, Ending::Limit);
+                }
                 Status::Applying if passed => self.todo(Todo::Stop(self.name(step))),
                 Status::Orphaned { .. } | Status::ReleaseDoubtful { .. } => {
                     self.release(step, Ending::Failed)

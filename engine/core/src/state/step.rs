@@ -32,6 +32,8 @@ pub struct StepState {
     pub output: Option<Value>,
     /// What a hold gave after its release.
     pub released: Option<Value>,
+    /// Why the last attempt to give a hold back did not succeed.
+    pub kept: Option<String>,
     /// When it first began, milliseconds since 1970.
     pub began: Option<i64>,
     /// When it last changed where it stands.
@@ -57,6 +59,7 @@ impl StepState {
             programs: Vec::new(),
             output: None,
             released: None,
+            kept: None,
             began: None,
             since: 0,
             opened_in: Epoch(0),
@@ -130,6 +133,9 @@ impl StepState {
                 (Way::Release, Answer::Changed { output } | Answer::Unchanged { output }) => {
                     self.released = Some(output.clone());
                 }
+                (Way::Release, Answer::Failed(Failure { message: why, .. })) => self.kept = Some(why.clone()),
+                (Way::Release, Answer::Refused(refusal)) => self.kept = Some(refusal.message.clone()),
+                (Way::Release, Answer::Unknown { why }) => self.kept = Some(why.clone()),
                 (Way::Apply, Answer::Failed(failure)) => {
                     self.checkpoint = failure.checkpoint.clone().or(self.checkpoint.take());
                 }

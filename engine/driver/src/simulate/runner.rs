@@ -55,8 +55,8 @@ impl StepRunner for Simulated {
                 Outcome::Taken(Ok(Taken { output: self.outputs.taken(step), give_backs: Vec::new() }))
             }
             Verb::ReleaseOrphan => {
-                world.release(step);
-                Outcome::Answer(Answer::Changed { output: self.outputs.of(step) })
+                let released = world.release(step, false);
+                Outcome::Answer(given_back(released, self.outputs.of(step)))
             }
         };
         let _engine_gone = reports.send(Report::Done { call: call.id, outcome });
@@ -72,10 +72,10 @@ impl StepRunner for Simulated {
         let _engine_gone = reports.send(Report::Done { call: hold, outcome });
     }
 
-    fn release(&self, hold: CallId, _: Ending) {
+    fn release(&self, hold: CallId, how: Ending) {
         let Some((step, reports)) = held(&self.holds).remove(&hold) else { return };
-        held(&self.world).release(&step);
-        let answer = Answer::Changed { output: self.outputs.of(&step) };
+        let released = held(&self.world).release(&step, how == Ending::Done);
+        let answer = given_back(released, self.outputs.of(&step));
         let _engine_gone = reports.send(Report::Done { call: hold, outcome: Outcome::Answer(answer) });
     }
 
@@ -90,6 +90,14 @@ impl StepRunner for Simulated {
     fn remains(&self, _: &Value) -> Remains {
         Remains::Nothing
     }
+}
+
+fn given_back(released: Result<(), String>, output: Value) -> Answer {
+    let failed = |message: String| {
+        let left = message.clone();
+        Answer::Failed(Failure { code: "in-use".into(), message, left, checkpoint: None, again: true })
+    };
+    released.map_or_else(failed, |()| Answer::Changed { output })
 }
 
 fn stopped() -> Failure {

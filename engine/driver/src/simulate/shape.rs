@@ -70,6 +70,11 @@ impl Shape {
         self.plan.step(step).is_some_and(changes)
     }
 
+    /// Whether the step is a hold that its inner steps build on.
+    pub fn carries(&self, step: &StepName) -> bool {
+        self.plan.step(step).is_some_and(|step| step.body.carries())
+    }
+
     /// Whether the step is a hold.
     pub fn is_hold(&self, step: &StepName) -> bool {
         self.plan.step(step).is_some_and(|step| matches!(step.body, Body::Hold { .. }))

@@ -86,8 +86,9 @@ impl World {
             self.defect(step, format!("`{step}` was taken back before `{later}`"));
         }
         // One that could not be given back does not keep up what has nothing to do with it.
-        let concerns =
-            |hold: &&StepName| shape.around(step).contains(hold) || shape.after(step).contains(*hold);
+        let concerns = |hold: &&StepName| {
+            shape.around(step).contains(hold) && !shape.carries(hold) || shape.after(step).contains(*hold)
+        };
         if let Some(hold) = self.held.iter().find(concerns) {
             let words = format!("`{step}` was taken back while `{hold}` was held");
             self.defect(step, words);
@@ -118,14 +119,22 @@ impl World {
         self.held.insert(step.clone());
     }
 
-    /// A hold is given back.
-    pub fn release(&mut self, step: &StepName) {
+    /// A hold is given back; not one on which something still lies, unless that was `meant` to stay or to go with it.
+    pub fn release(&mut self, step: &StepName, meant: bool) -> Result<(), String> {
+        let shape = Arc::clone(&self.shape);
+        let on_it = |other: &&StepName| shape.around(other).contains(step) && self.takes_back(other);
+        let carries = shape.carries(step) && self.held.contains(step);
+        if let Some(other) = self.applied.iter().find(on_it).filter(|_| carries && !meant) {
+            return Err(format!("`{other}` lies on `{step}`"));
+        }
         self.held.remove(step);
+        Ok(())
     }
 
-    /// What the guard does alone: it lets go of everything that is held.
+    /// What the guard does alone: it lets go of everything that is held, and that nothing lies on.
     pub fn let_go(&mut self) {
-        self.held.clear();
+        let shape = Arc::clone(&self.shape);
+        self.held.retain(|hold| shape.carries(hold));
     }
 
     /// Whether the step is in effect and will be taken back.

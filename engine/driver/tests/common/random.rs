@@ -30,7 +30,12 @@ pub fn random(dice: &mut Dice) -> Plan {
             }
             2 if !marked => {
                 let name = format!("h{n}");
-                let body = Body::Hold { plugin: "test".into(), action: "hold".into(), limit_ms: 5_000 };
+                let body = Body::Hold {
+                    plugin: "test".into(),
+                    action: "hold".into(),
+                    limit_ms: 5_000,
+                    carries: n % 2 == 1,
+                };
                 steps.push(step(&name, body, &needs, None));
                 inner(dice, &mut steps, &name, false);
                 name

@@ -5,7 +5,7 @@ use super::steps::cutwater::plugin::types as wit;
 use super::steps::exports::cutwater::plugin::{plugin, step};
 use super::{convert, panic};
 use crate::Plugin;
-use crate::call::Held;
+use crate::call::{DOUBT, Held};
 use crate::hold::{Ending, GiveBack};
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -70,7 +70,11 @@ impl<P: Plugin> hold::Guest for Component<P> {
 
     fn take(ctx: wit::Context, input: String) -> Result<hold::Taken, wit::Refusal> {
         panic::install();
-        let taken = P::take(convert::context(ctx), convert::value(&input)).map_err(convert::refusal)?;
+        let taken = P::take(convert::context(ctx), convert::value(&input)).map_err(|refusal| {
+            // Ended without an answer, the hold is given back by a fresh instance.
+            assert!(refusal.code != DOUBT, "{}", refusal.message);
+            convert::refusal(refusal)
+        })?;
         let give_backs = taken.give_backs.into_iter().map(|give_back| match give_back {
             GiveBack::Thaw(at) => hold::GiveBack::Thaw(at),
             GiveBack::HangUp(stream) => hold::GiveBack::HangUp(stream),
