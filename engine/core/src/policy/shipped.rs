@@ -183,6 +183,8 @@ pub fn readers() -> Vec<Reader> {
             ],
             &["-o", "--output"],
         )),
+        // Without a name: with one and a file it would set the device up.
+        reader("losetup", FILE_SYSTEMS, &["--json"], &["--output"]).requiring("--list"),
         names(reader(
             "dmsetup",
             LVM,

@@ -24,6 +24,7 @@ fn the_shipped_table_knows_what_only_reads() {
         "systemctl show -p ActiveState --value postgresql@15-main",
         "pg_ctlcluster 15 main status",
         "pg_controldata /srv/postgresql",
+        "losetup --list --json --output NAME,BACK-FILE",
     ] {
         assert!(only_reads(&policy, line), "{line}");
     }
@@ -50,6 +51,10 @@ fn an_option_that_the_table_does_not_name_makes_a_line_a_changing_one() {
         "pg_ctlcluster --force main status",
         "lvcreate -n x vg00",
         "cat /etc/shadow",
+        "losetup /dev/loop1 /etc/shadow",
+        "losetup --list /dev/loop1 /etc/shadow",
+        "losetup -d /dev/loop1",
+        "losetup --json -D",
     ] {
         assert!(!only_reads(&policy, line), "{line}");
     }

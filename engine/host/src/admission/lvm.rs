@@ -40,6 +40,7 @@ const FLAGS: &[&str] = &[
     "-Wy",
     "-pr",
     "-prw",
+    "--norestorefile",
 ];
 /// Options with a value.
 const VALUES: &[&str] = &[
@@ -80,6 +81,7 @@ const VALUES: &[&str] = &[
     "--readahead",
     "--units",
     "--metadataignore",
+    "--pvmetadatacopies",
     "--metadatasize",
     "--dataalignment",
 ];
@@ -198,7 +200,8 @@ fn line(program: &str, args: &[String]) -> Result<Line, String> {
         } else if FLAGS.contains(&arg.as_str()) {
             line.snapshot |= matches!(arg.as_str(), "-s" | "--snapshot");
             line.abort |= arg == "--abort";
-        } else if VALUES.contains(&option) {
+        // To all others but pvcreate it is a flag, behind which stands one more device.
+        } else if VALUES.contains(&option) || (option == "--uuid" && program == "pvcreate") {
             if value.is_none() {
                 rest.next().ok_or_else(|| format!("`{arg}` has no value"))?;
             }

@@ -171,6 +171,7 @@ impl Rules {
             lvm::objects(asked.name, asked.args)
                 .map_err(|why| Denied::Unclear { what: what.to_owned(), why })?
         } else {
+            self.files(asked, what)?;
             asked.args.iter().filter(|arg| arg.starts_with("/dev/")).cloned().collect()
         };
         for object in objects {
@@ -181,6 +182,24 @@ impl Rules {
                 within(&self.grants.on) || (object.starts_with("/dev/") && within(&self.grants.write));
             if !granted {
                 return Err(not_granted(&format!("`{object}` in {what}"), "on", &object));
+            }
+        }
+        Ok(())
+    }
+
+    /// The files that a program makes, puts behind a device or closes to others: by `write`.
+    fn files(&self, asked: &Program<'_>, what: &str) -> Result<(), Denied> {
+        if !OF_FILES.contains(&asked.name) {
+            return Ok(());
+        }
+        let paths = asked.args.iter().filter(|arg| arg.starts_with('/') && !arg.starts_with("/dev/"));
+        for path in paths {
+            if path.split('/').any(|part| part == "..") {
+                let why = format!("`{path}` leads elsewhere");
+                return Err(Denied::Unclear { what: what.to_owned(), why });
+            }
+            if !any(&self.grants.write, path) {
+                return Err(not_granted(&format!("`{path}` in {what}"), "write", path));
             }
         }
         Ok(())
@@ -204,6 +223,9 @@ impl Rules {
         if within { Ok(()) } else { Err(not_granted(what, "mount", at)) }
     }
 }
+
+/// Programs whose every path is one that they change, or let be changed.
+const OF_FILES: [&str; 3] = ["fallocate", "chmod", "losetup"];
 
 pub(super) fn not_granted(what: &str, key: &'static str, entry: &str) -> Denied {
     Denied::NotGranted { what: what.to_owned(), key, entry: entry.to_owned() }

@@ -176,6 +176,10 @@ fn every_volume_that_an_lvm_line_names_is_found() {
         ("pvmove --atomic -i 1 -n vg00/a /dev/sda /dev/sdb", &["vg00/a", "/dev/sda", "/dev/sdb"]),
         ("pvmove --name=vg00/a /dev/sda /dev/sdb /dev/sdc", &["vg00/a", "/dev/sda", "/dev/sdb", "/dev/sdc"]),
         ("pvmove --abort /dev/sda", &["/dev/sda"]),
+        ("pvcreate --uuid a-b --norestorefile --pvmetadatacopies 0 /dev/loop40", &["/dev/loop40"]),
+        ("vgextend vg00 /dev/loop40", &["vg00", "/dev/loop40"]),
+        ("pvchange --addtag mark /dev/loop40", &["/dev/loop40"]),
+        ("vgreduce vg00 /dev/loop40", &["vg00", "/dev/loop40"]),
     ] {
         assert_eq!(objects(line).unwrap(), named, "{line}");
     }
@@ -190,6 +194,8 @@ fn every_volume_that_an_lvm_line_names_is_found() {
         "lvcreate -s -n x vg00",
         "vgchange -u vg00 vg01",
         "pvchange --uuid /dev/sda /dev/sdb",
+        "vgreduce --all vg00",
+        "vgreduce --removemissing vg00",
         "pvmove",
         "pvmove --abort",
         "pvmove /dev/sda",
@@ -267,6 +273,36 @@ fn folders_that_are_copied_need_a_grant_of_both_and_a_dry_run_changes_nothing() 
     assert!(matches!(asked(&apply, "rsync -a /srv/app/ /mnt/new/"), Err(Denied::NotInPlan { .. })));
     let bare = Rules { grants: Grants { run: vec![], ..apply.grants.clone() }, ..apply };
     assert!(matches!(asked(&bare, copy), Err(Denied::NotGranted { key: "run", .. })));
+}
+
+/// Sabotage: the file of a `losetup` not looked at (any file of the machine becomes a device).
+#[test]
+fn a_file_that_becomes_a_device_is_granted_by_write_and_so_is_the_device() {
+    let lines = [
+        "fallocate -l 65536 /srv/spare/room.mark",
+        "chmod 600 /srv/spare/room.mark",
+        "losetup /dev/loop40 /srv/spare/room.mark",
+    ];
+    let with = |write: &[&str], more: &[&str]| {
+        let mut rules = rules(Phase::Hold);
+        rules.grants.run.extend(owned(&["fallocate", "chmod", "losetup"]));
+        rules.grants.write = owned(write);
+        rules.admitted.extend(lines.iter().chain(more).map(|line| run(line)));
+        rules
+    };
+    for line in lines {
+        let granted = with(&["/dev/loop40", "/srv/spare/room*"], &[]);
+        assert_eq!(asked(&granted, line), Ok(Admitted::Changes), "{line}");
+        let denied = asked(&with(&["/dev/loop40"], &[]), line);
+        assert!(matches!(denied, Err(Denied::NotGranted { key: "write", .. })), "{line}: {denied:?}");
+    }
+    let denied = asked(&with(&["/srv/spare/*"], &[]), lines[2]);
+    assert!(matches!(denied, Err(Denied::NotGranted { key: "on", .. })), "{denied:?}");
+    let out = "losetup /dev/loop40 /srv/spare/../../etc/shadow";
+    assert!(matches!(
+        asked(&with(&["/dev/loop40", "/srv/spare/*"], &[out]), out),
+        Err(Denied::Unclear { .. })
+    ));
 }
 
 #[test]
