@@ -265,6 +265,34 @@ fn too_few_extents_are_refused_with_what_is_missing_and_the_command_that_adds_it
     assert_eq!(refusal.details["deficit"], 29);
 }
 
+/// Sabotage: the deficit counted without the margin, or in volumes.
+#[test]
+fn what_is_missing_is_told_where_that_is_no_refusal() {
+    let Reply::Unchanged(told) = room(&world(10), json!({ "refuse": false })) else { panic!() };
+    assert_eq!((&told["deficit"], &told["lacking"]), (&json!(29), &json!("116MiB")));
+    assert_eq!(told["command"], "vgextend vg00 DEVICE");
+    let Reply::Unchanged(enough) = room(&world(39), json!({ "refuse": false })) else { panic!() };
+    assert_eq!((&enough["deficit"], &enough["command"]), (&json!(0), &json!("")));
+}
+
+/// Sabotage: sectors counted for bytes, or the time that was asked for in place of the time that passed.
+#[test]
+fn a_rate_is_measured_by_what_the_kernel_counts_and_is_not_known_to_the_plan() {
+    let world = world(300);
+    let host = world.host.device("/dev/vg00/dat", vec![0; 4096]);
+    host.load.set(200);
+    let world = World { host, group: world.group };
+    let Reply::Unchanged(measured) = room(&world, json!({ "measure": "10s" })) else { panic!() };
+    let Reply::Unchanged(given) = room(&world, json!({ "rate": "100KiB/s" })) else { panic!() };
+    assert_eq!(measured["volumes"], given["volumes"]);
+    let input = json!({ "vg": "vg00", "volumes": ["dat"], "lasting": "30m", "measure": "10s" });
+    let ctx = Context::over(&world.host, "check-extents");
+    let shown = call::preview_check::<CheckExtents>(&ctx, &Partial::known(input)).unwrap();
+    assert!(!shown.output.unknown.is_empty(), "{:?}", shown.output);
+    let Reply::Refused(both) = room(&world, json!({ "measure": "10s", "rate": "1KiB/s" })) else { panic!() };
+    assert_eq!(both.code, "invalid-input");
+}
+
 #[test]
 fn a_group_or_volume_that_is_not_there_is_refused_in_lvms_words() {
     let Reply::Refused(group) = room(&world(10), json!({ "vg": "nope" })) else { panic!() };
@@ -522,7 +550,7 @@ fn the_plugin_tells_its_steps_within_the_subset_of_json_schema() {
     found.sort_unstable();
     assert_eq!(found, names);
     for (name, step) in steps {
-        for schema in ["input", "output"] {
+        for schema in ["input", "output", "taken"].into_iter().filter(|schema| step.get(schema).is_some()) {
             assert_eq!(cutwater_sdk::schema::outside_subset(&step[schema]), None, "{name}");
         }
     }

@@ -61,6 +61,8 @@ pub struct Host {
     pub time: Cell<u64>,
     /// From this time on whatever waits is told to stop; 0: never.
     pub stops_at: Cell<u64>,
+    /// Sectors that others write to each device each second.
+    pub load: Cell<u64>,
     /// The boot.
     pub boot: RefCell<String>,
     /// Saved checkpoints.

@@ -104,7 +104,8 @@ impl crate::host::Host for Host {
     }
     fn facts(&self, device: &str) -> Result<BlockFacts, Fault> {
         self.asked(format!("facts {device}"))?;
-        self.devices.borrow().get(device).cloned().ok_or_else(|| missing(device))
+        let facts = self.devices.borrow().get(device).cloned().ok_or_else(|| missing(device))?;
+        Ok(BlockFacts { written: facts.written + self.load.get() * self.time.get() / 1000, ..facts })
     }
     fn read_block(&self, device: &str, offset: u64, length: u32) -> Result<Vec<u8>, Fault> {
         self.asked(format!("read {device} {offset} {length}"))?;
