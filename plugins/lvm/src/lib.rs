@@ -1,5 +1,6 @@
-//! Volume groups, logical volumes and their snapshots: one file a step; `report`, `layout` and `physical` read LVM's answers,
-//! `name` makes names; `moving` and `carrying` are of `move_volumes`, `fill` is of `watch`.
+//! Volume groups, logical volumes and their snapshots: one file a step; `report`, `layout`, `members` and `physical` read LVM's
+//! answers, `stack` what devices stand on, `name` makes names; `moving` and `carrying` are of `move_volumes`, `fill` is of `watch`,
+//! `lent` of `lend`.
 
 mod activation;
 mod carrying;
@@ -8,6 +9,9 @@ mod course;
 mod fence;
 mod fill;
 mod layout;
+mod lend;
+mod lent;
+mod members;
 mod merge;
 mod mergeable;
 mod metadata_check;
@@ -19,6 +23,7 @@ mod placed;
 mod remove;
 mod report;
 mod snapshot;
+mod stack;
 mod unfence;
 mod usable;
 mod watch;
@@ -26,6 +31,7 @@ mod watch;
 pub use activation::{Activate, Deactivate};
 pub use check_extents::CheckExtents;
 pub use fence::Fence;
+pub use lend::LendExtents;
 pub use merge::Merge;
 pub use metadata_check::MetadataCheck;
 pub use move_volumes::MoveVolumes;
@@ -41,8 +47,11 @@ cutwater_sdk::plugin! {
     summary: "Volume groups, logical volumes and their snapshots.",
     checks: [CheckExtents, MetadataCheck, Placed, Usable],
     actions: [Snapshot, Remove, Activate, Deactivate, Fence, Unfence, Merge, MoveVolumes, Watch],
+    holds: [LendExtents],
 }
 
+#[cfg(test)]
+mod lend_tests;
 #[cfg(test)]
 mod move_tests;
 #[cfg(test)]

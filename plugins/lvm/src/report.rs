@@ -94,8 +94,17 @@ lv_snapshot_invalid,lv_skip_activation,lv_autoactivation,lv_device_open,lv_merge
 
 /// A reporting program, asked for these fields of that object; `which` widens what it tells of (`-a`).
 pub fn command(program: &str, which: &[&str], fields: &str, group: &str) -> Command {
+    formatted(program).args(which).arg("-o").arg(fields).arg(group)
+}
+
+/// A reporting program, asked for these fields of all that there is.
+pub fn all(program: &str, fields: &str) -> Command {
+    formatted(program).arg("-o").arg(fields)
+}
+
+fn formatted(program: &str) -> Command {
     let format = ["--reportformat", "json", "--units", "b", "--nosuffix", "--binary"];
-    Command::reading(program).args(format).args(which).arg("-o").arg(fields).arg(group)
+    Command::reading(program).args(format)
 }
 
 /// Asks for a group.

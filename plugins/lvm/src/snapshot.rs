@@ -30,6 +30,9 @@ pub struct Input {
     pub chunk: Option<Maybe<Bytes>>,
     /// The snapshot's name; ORIGIN-cutwater if absent.
     pub name: Option<String>,
+    /// The physical volume that its store is kept on, as `lvm.lend-extents` gives it as `device`; wherever there is room if
+    /// absent.
+    pub on: Option<Maybe<Device>>,
 }
 
 /// The snapshot.
@@ -103,6 +106,7 @@ impl Names<'_> {
                 &bytes(input.chunk()),
             ])
             .args(["--addtag", &ctx.mark, &format!("{}/{}", self.group, self.origin)])
+            .args(&input.on)
     }
 
     fn remove(&self) -> Command {

@@ -536,6 +536,7 @@ fn the_plugin_tells_its_steps_within_the_subset_of_json_schema() {
         "check-extents",
         "deactivate",
         "fence",
+        "lend-extents",
         "merge",
         "metadata-check",
         "move",

@@ -84,7 +84,8 @@ cases! {
     LVM in_the_lab "lvm" "conformance.yaml":
         lvm_snapshot "snapshot" lvm_check_extents "check-extents" lvm_snapshot_usable "snapshot-usable" lvm_remove "remove"
         lvm_deactivate "deactivate" lvm_activate "activate" lvm_fence "fence"
-        lvm_unfence "unfence" lvm_merge "merge" lvm_watch_snapshots "watch-snapshots" lvm_placed "placed" lvm_move "move";
+        lvm_unfence "unfence" lvm_merge "merge" lvm_watch_snapshots "watch-snapshots" lvm_placed "placed" lvm_move "move"
+        lvm_lend_extents "lend-extents";
     BLOCK in_the_lab "block" "conformance-lvm.yaml":
         block_resync "resync";
     POSTGRES on_this_machine "postgres" "conformance.yaml":
