@@ -145,7 +145,11 @@ pub fn summary(records: &[Record]) -> Summary {
     let history = history(records);
     let plan_steps: &[PlanStep] = history.plan.map_or(&[], |plan| &plan.steps);
     let steps: Vec<StepFigures> = plan_steps.iter().map(|step| figures(step, &history)).collect();
-    let (holds, outages): (Vec<&Band<'_>>, Vec<&Band<'_>>) = history.bands.iter().partition(|band| band.hold);
+    // What is lent to inner steps makes nobody wait.
+    let waits =
+        |band: &&Band<'_>| plan_steps.iter().all(|step| &step.name != band.step || !step.body.carries());
+    let (holds, outages): (Vec<&Band<'_>>, Vec<&Band<'_>>) =
+        history.bands.iter().filter(waits).partition(|band| band.hold);
     let pauses = |bands: &[&Band<'_>]| bands.iter().map(|band| pause(band, &history)).collect::<Vec<Pause>>();
     let (holds, outages) = (pauses(&holds), pauses(&outages));
     Summary {

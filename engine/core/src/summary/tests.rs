@@ -1,6 +1,8 @@
 //! Figures of runs that ended well, were undone, and stopped.
 
 use super::{State, summary, text};
+use crate::event::Event;
+use crate::plan::Body;
 use crate::sample::{done, stopped, undone};
 
 #[test]
@@ -11,6 +13,20 @@ fn a_finished_run_tells_freeze_downtime_and_bytes() {
     assert_eq!(found.bytes.iter().map(|moved| moved.bytes).collect::<Vec<_>>(), [1 << 30, 6 << 20]);
     assert!(found.left.is_empty() && found.undone.is_empty());
     insta::assert_snapshot!(text(&found));
+}
+
+/// Sabotage: the time for which something was lent counted as a freeze.
+#[test]
+fn what_a_hold_lends_freezes_nobody() {
+    let mut records = done();
+    let Event::Created { plan, .. } = &mut records[0].event else { panic!("not created") };
+    let hold = plan.steps.iter_mut().find_map(|step| match &mut step.body {
+        Body::Hold { carries, .. } => Some(carries),
+        _ => None,
+    });
+    *hold.unwrap() = true;
+    let found = summary(&records);
+    assert_eq!((found.freeze_ms, found.downtime_ms, found.holds.len()), (0, 3_973, 0));
 }
 
 #[test]
