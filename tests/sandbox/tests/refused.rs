@@ -183,3 +183,32 @@ fn a_granted_secret_is_kept_out_of_words_checkpoints_and_output() {
     assert!(!format!("{heard:?}").contains("horse"), "{heard:?}");
     assert!(heard.said[0].contains("[secret db]"));
 }
+
+/// Sabotage: the input compared as it is (no plan can show it), or arguments compared without their secrets.
+#[test]
+fn a_secret_reaches_a_program_by_its_input_as_the_plan_showed_and_never_as_an_argument() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secret");
+    std::fs::write(&file, "correct-horse-battery\n").unwrap();
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let mut policy = Policy::default();
+    policy.secrets.insert("db".into(), SecretSource::File(file.to_string_lossy().into_owned()));
+    let bench = Bench::new(policy);
+    let grants =
+        Grants { secrets: vec!["db".into()], run: vec!["wc".into(), "echo".into()], ..Grants::default() };
+    let tries = json!([["tell", "db", "wc", "-c"], ["tell", "db", "wc", "-l"], ["betray", "db", "echo"]]);
+    let shows = [
+        Effect {
+            kind: "run".into(),
+            detail: json!({ "program": "wc", "args": ["-c"], "stdin": "[secret db]\n" }),
+        },
+        Effect { kind: "run".into(), detail: json!({ "program": "wc", "args": ["-l"], "stdin": "other\n" }) },
+        Effect { kind: "run".into(), detail: json!({ "program": "echo", "args": ["[secret db]"] }) },
+    ];
+    let heard = bench.apply(tries, &grants, &shows);
+    assert_eq!(heard.told(), ["ok 22\n", "denied", "denied"], "{heard:?}");
+    assert!(!format!("{heard:?}").contains("horse"), "{heard:?}");
+    assert!(
+        heard.used.iter().any(|use_| use_["why"].as_str().is_some_and(|why| why.contains("no argument")))
+    );
+}

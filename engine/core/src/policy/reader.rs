@@ -27,6 +27,8 @@ pub struct Reader {
     pub names: bool,
     /// The other arguments are services, and must be granted as `units`.
     pub units: bool,
+    /// Whether its input may be one granted secret, with a line break behind it: a password that is read and not kept.
+    pub secret: bool,
 }
 
 impl Reader {

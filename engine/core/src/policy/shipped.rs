@@ -232,7 +232,29 @@ pub fn readers() -> Vec<Reader> {
             &["--output", "-t", "--type", "--block-size"],
         )),
     ]);
+    all.extend(restic());
     all
+}
+
+/// A repository on this machine, nothing written to it: neither a lock nor a cache, which restic makes where it is not told
+/// otherwise. And a tree listed, to be compared with a backup.
+fn restic() -> Vec<Reader> {
+    let quiet = ["--no-lock", "--no-cache"];
+    let line = |verb: &str, rest: &[&str]| {
+        let args = [&[verb, "--repo", "/*"], &quiet[..], rest].concat();
+        Reader { secret: true, ..whole("restic", &[], &args) }
+    };
+    vec![
+        line("snapshots", &["--json", "--tag", "*"]),
+        line("snapshots", &["--json", "*"]),
+        line("stats", &["--json", "--mode", "restore-size", "*"]),
+        line("ls", &["--json", "*"]),
+        line("list", &["locks"]),
+        line("check", &[]),
+        line("check", &["--read-data"]),
+        line("check", &["--read-data-subset", "*"]),
+        whole("find", &["restic"], &["/*", "-xdev", "-printf", "*"]),
+    ]
 }
 
 fn reader(program: &str, goes_with: &[&str], flags: &[&str], values: &[&str]) -> Reader {

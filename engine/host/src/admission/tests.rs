@@ -324,6 +324,44 @@ fn a_command_line_is_compared_whole_with_user_and_input() {
     assert!(rules.admit_run(Program { name: "/bin/lvs", args: &[], user: None, stdin: b"" }).is_err());
 }
 
+/// What a call has read as a secret stands as `[secret NAME]` here, and nothing else may be read by what only reads.
+///
+/// Sabotage: any input admitted where an entry of the table takes a secret; restic's repository on another machine, which
+/// restic reaches by starting a program; a line without `--no-lock`, which writes.
+#[test]
+fn a_secret_may_be_the_input_of_what_only_reads() {
+    let mut rules = rules(Phase::Preview);
+    rules.grants.run.push("restic".into());
+    let ask = |line: &str, stdin: &[u8]| {
+        let words = owned(&line.split(' ').collect::<Vec<_>>());
+        rules.admit_run(Program { name: &words[0], args: &words[1..], user: None, stdin })
+    };
+    let secret = b"[secret db]\n";
+    let list = "restic snapshots --repo /srv/backup --no-lock --no-cache --json --tag cutwater.r.s";
+    assert_eq!(ask(list, secret), Ok(Admitted::Reads));
+    for stdin in [
+        &b"[secret db]"[..],
+        b"[secret db]\nx\n",
+        b"x[secret db]\n",
+        b"[secret a] [secret b]\n",
+        b"hunter22\n",
+    ] {
+        assert!(matches!(ask(list, stdin), Err(Denied::Unclear { .. })), "{stdin:?}");
+    }
+    for line in [
+        "restic snapshots --repo sftp:host:/srv --no-lock --no-cache --json x",
+        "restic snapshots --repo /srv/backup --no-cache --json x",
+        "restic check --repo /srv/backup --no-lock --no-cache --cleanup-cache",
+        "restic snapshots --repo /srv/backup --no-lock --no-cache --json --password-command=reboot",
+        "restic forget --repo /srv/backup --no-lock --no-cache x",
+    ] {
+        assert!(matches!(ask(line, secret), Err(Denied::OnlyReads { .. })), "{line}");
+    }
+    assert!(matches!(ask("lvs", secret), Err(Denied::Unclear { .. })));
+    assert_eq!(ask("find /srv/x -xdev -printf %P", b""), Ok(Admitted::Reads));
+    assert!(matches!(ask("find /srv/x -xdev -fprintf /etc/passwd", b""), Err(Denied::OnlyReads { .. })));
+}
+
 #[test]
 fn files_devices_and_file_systems_need_grant_and_plan() {
     let mut apply = rules(Phase::Apply);

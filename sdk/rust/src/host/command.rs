@@ -131,10 +131,20 @@ impl Finished {
     }
 }
 
+/// What is collected of a stream, in bytes: a plugin has not much memory, and whoever wants more reads it as it comes.
+const COLLECTED: usize = 4 << 20;
+
 pub(crate) fn collect(mut child: Box<dyn Child>) -> Result<Finished, Fault> {
     let mut finished = Finished::default();
-    while let Some(chunk) = child.next()? {
-        if chunk.error_stream { &mut finished.stderr } else { &mut finished.stdout }.extend(chunk.bytes);
+    while let Some(Chunk { error_stream, mut bytes }) = child.next()? {
+        let stream = if error_stream { &mut finished.stderr } else { &mut finished.stdout };
+        let room = COLLECTED.saturating_sub(stream.len());
+        let cut = bytes.len() > room && stream.len() <= COLLECTED;
+        bytes.truncate(room);
+        stream.extend(bytes);
+        if cut {
+            stream.extend(format!("\n[cut after {COLLECTED} bytes]\n").bytes());
+        }
     }
     let Ended { status, signal } = child.wait()?;
     Ok(Finished { status, signal, ..finished })

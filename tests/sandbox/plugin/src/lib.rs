@@ -57,6 +57,11 @@ fn one(ctx: &Context<'_>, words: &[&str], extra: &mut Value) -> Result<String, F
     let host = ctx.host();
     Ok(match words {
         ["run", program, args @ ..] => host.run(&Command::new(*program).args(args))?.text(),
+        ["tell", secret, program, args @ ..] => {
+            let stdin = format!("{}\n", host.secret(secret)?);
+            host.run(&Command::new(*program).args(args).stdin(stdin))?.text()
+        }
+        ["betray", secret, program] => host.run(&Command::new(*program).arg(host.secret(secret)?))?.text(),
         ["read", path] => String::from_utf8_lossy(&host.read(path)?).into_owned(),
         ["stat", path] => format!("{:?}", host.stat(path)?),
         ["write", path, content] => host.replace(path, content.as_bytes()).map(|()| String::new())?,

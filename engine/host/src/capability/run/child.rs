@@ -106,6 +106,7 @@ impl Child {
     pub fn next(&mut self, stop: &AtomicBool) -> Result<Option<Chunk>, Fault> {
         loop {
             if let Some(chunk) = self.kept.pop_front() {
+                self.streams[usize::from(chunk.error_stream)].asked(chunk.bytes.len());
                 return Ok(Some(chunk));
             }
             if self.streams.iter().all(|stream| stream.waits_on().is_none()) {

@@ -63,12 +63,25 @@ impl run::HostChild for CallState {
 }
 
 impl CallState {
+    /// A secret may be what a program reads, and never an argument: those everybody on the machine can see.
     fn admit_program(&self, command: &Command) -> Result<Admitted, Denied> {
+        let redactor = self.uses.redactor();
+        let line = command.args.join(" ");
+        if redactor.clean(&line) != line {
+            return Err(Denied::Unclear {
+                what: format!("`{} {}`", command.program, redactor.clean(&line)),
+                why: "a secret is no argument; everybody on this machine could see it".into(),
+            });
+        }
+        let stdin = match std::str::from_utf8(&command.stdin) {
+            Ok(text) => redactor.clean(text).into_bytes(),
+            Err(_) => command.stdin.clone(),
+        };
         let admitted = self.rules.admit_run(Program {
             name: &command.program,
             args: &command.args,
             user: command.user.as_deref(),
-            stdin: &command.stdin,
+            stdin: &stdin,
         })?;
         if matches!(command.program.as_str(), "umount" | "fsfreeze" | "mount") {
             command.args.iter().try_for_each(|arg| self.not_carrying(&command.program, arg))?;

@@ -6,7 +6,8 @@ use rustix::io::Errno;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-/// What is kept of a stream, in bytes. The rest is read and thrown away, so that the program never waits for us.
+/// What is kept of a stream that nobody has asked for yet, in bytes. What comes then is read and thrown away, so that the
+/// program never waits for us; whoever asks as it comes gets all of it.
 pub const KEPT: u64 = 4 << 20;
 const PIECE: usize = 64 * 1024;
 
@@ -15,6 +16,7 @@ const PIECE: usize = 64 * 1024;
 pub struct Output {
     pipe: Option<OwnedFd>,
     kept: u64,
+    unasked: u64,
     dropped: u64,
 }
 
@@ -35,7 +37,7 @@ impl Output {
     /// Reads from `pipe`, which is made non-blocking.
     pub fn of(pipe: OwnedFd) -> std::io::Result<Self> {
         rustix::io::ioctl_fionbio(&pipe, true)?;
-        Ok(Self { pipe: Some(pipe), kept: 0, dropped: 0 })
+        Ok(Self { pipe: Some(pipe), ..Self::default() })
     }
 
     /// What to wait on; none once it has ended.
@@ -65,16 +67,23 @@ impl Output {
     }
 
     fn keep(&mut self, mut bytes: Vec<u8>) -> Piece {
-        let room = usize::try_from(KEPT - self.kept).unwrap_or(usize::MAX);
+        let room = if self.dropped > 0 { 0 } else { KEPT.saturating_sub(self.unasked) };
+        let room = usize::try_from(room).unwrap_or(usize::MAX);
         let over = bytes.len().saturating_sub(room);
         bytes.truncate(room);
         self.kept += bytes.len() as u64;
+        self.unasked += bytes.len() as u64;
         let first_cut = over > 0 && self.dropped == 0;
         self.dropped += over as u64;
         if first_cut {
             bytes.extend(format!("\n[cut after {KEPT} bytes]\n").bytes());
         }
         if bytes.is_empty() { Piece::Dropped } else { Piece::Bytes(bytes) }
+    }
+
+    /// So many bytes were asked for.
+    pub fn asked(&mut self, bytes: usize) {
+        self.unasked = self.unasked.saturating_sub(bytes as u64);
     }
 
     /// No more is wanted, though somebody may still have the writing end.
