@@ -45,7 +45,8 @@ check:
 	$(CARGO) clippy --quiet --workspace --all-targets -- -D warnings
 	$(CARGO) test --quiet -p cutwater-core -p cutwater-driver -p cutwater-store -p cutwater-sdk
 	$(CARGO) test --quiet --lib -p cutwater-host -p cutwater-plugin-lvm -p cutwater-plugin-files -p cutwater-plugin-fs \
-		-p cutwater-plugin-block -p cutwater-plugin-service -p cutwater-plugin-postgres
+		-p cutwater-plugin-block -p cutwater-plugin-service -p cutwater-plugin-postgres \
+		-p cutwater-plugin-restic
 
 bench: build
 	tests/bench

@@ -54,6 +54,12 @@ fn the_plugin_service_keeps_its_promises_on_a_real_process() {
     holds("plugins/service", &[]);
 }
 
+/// Sabotage: `restic.compare` that lists the backup with a lock, and so writes to the repository.
+#[test]
+fn a_comparison_of_the_plugin_restic_changes_neither_the_repository_nor_the_volume() {
+    holds("plugins/restic", &["--case", "compare"]);
+}
+
 /// Sabotage: `postgres.quiesce` whose orphan's release ends no session, or that is not said to be taken before it is.
 #[test]
 fn the_hold_of_the_plugin_postgres_keeps_its_promises_on_a_real_server() {

@@ -38,12 +38,14 @@ fn in_the_lab(plugin: &str, cases: &str, case: &str) {
     held(outcome.status, &outcome.log());
 }
 
-/// A case that needs a real server.
+/// A case that needs a real server, or minutes. What it mounts, nobody else sees.
 fn on_this_machine(plugin: &str, cases: &str, case: &str) {
     let folder = scratch("conformance").unwrap();
     let programs = built_program("cutwater").unwrap();
     let shipped = programs.parent().unwrap().join("../guests/shipped");
-    let said = Command::new(&programs)
+    let said = Command::new("unshare")
+        .args(["-m", "--"])
+        .arg(&programs)
         .args(["plugin", "test"])
         .arg(shipped.join(format!("{plugin}.wasm")).canonicalize().unwrap())
         .arg("--cases")
@@ -79,7 +81,8 @@ macro_rules! cases {
 // `lvm.merge` that takes lvconvert's 0 for the end of the merge, or whose probe does not look for its tag;
 // `lvm.move` that goes on with whatever move is under way, or believes pvmove's status;
 // `block.resync` that takes a target for its own though somebody has written to it; `postgres.bar` whose killed undo is
-// taken for done though the server has not read the file.
+// taken for done though the server has not read the file; `restic.backup` that takes a backup for whole because it is there, or
+// whose undo forgets those of another mark.
 cases! {
     LVM in_the_lab "lvm" "conformance.yaml":
         lvm_snapshot "snapshot" lvm_check_extents "check-extents" lvm_snapshot_usable "snapshot-usable" lvm_remove "remove"
@@ -92,11 +95,13 @@ cases! {
         postgres_checkpoint "checkpoint" postgres_check "check" postgres_quiesce "quiesce" postgres_bar "bar"
         postgres_admit "admit" postgres_drain "drain" postgres_start "start" postgres_take_wal "take-wal"
         postgres_serve_copy "serve-copy" postgres_stop_copy "stop-copy";
+    RESTIC on_this_machine "restic" "conformance.yaml":
+        restic_backup "backup" restic_check "check" restic_compare "compare" restic_restore "restore";
 }
 
 #[test]
 fn every_case_has_its_test() {
-    for (plugin, file, cases) in [LVM, BLOCK, POSTGRES] {
+    for (plugin, file, cases) in [LVM, BLOCK, POSTGRES, RESTIC] {
         let text = std::fs::read_to_string(plugins().join(plugin).join(file)).unwrap();
         let names: Vec<&str> = text.lines().filter_map(|line| line.trim().strip_prefix("- name: ")).collect();
         assert_eq!(names, cases, "{plugin}");

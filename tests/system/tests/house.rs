@@ -34,6 +34,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("cutwater-plugin-block", &["cutwater-sdk"]),
     ("cutwater-plugin-postgres", &["cutwater-sdk"]),
     ("cutwater-plugin-service", &["cutwater-sdk"]),
+    ("cutwater-plugin-restic", &["cutwater-sdk"]),
 ];
 
 /// Libraries with one owner.
