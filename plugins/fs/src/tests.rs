@@ -129,6 +129,45 @@ fn an_unmount_is_taken_back_by_a_mount_as_it_was() {
     assert_eq!(call::probe::<Unmount>(&ctx, input, &story(&host)), Probed::NotApplied);
 }
 
+/// Sabotage: the named device not held against what is mounted; its own name in the way back, which the plan did not show.
+#[test]
+fn what_an_earlier_step_will_mount_is_planned_to_be_unmounted_and_no_other_is() {
+    let host = world();
+    let mut planning = Context::over(&host, "unmount");
+    planning.run = "\u{e000}run\u{e001}".into();
+    let at = "/srv/copy";
+    let input = json!({ "at": at, "device": "/dev/vg01/new" });
+    let shown = |ctx: &Context<'_>, undo| {
+        call::preview::<Unmount>(ctx, &Partial::known(input.clone()), undo).unwrap()
+    };
+    let planned = [shown(&planning, false), shown(&planning, true)];
+    assert_eq!(planned[0].effects[0].detail["args"], json!([at]));
+    let hole = "\u{e000}~\u{e001}";
+    assert_eq!(planned[1].effects[0].detail["args"], json!(["-t", hole, "-o", hole, "/dev/vg01/new", at]));
+    assert!(call::preview::<Unmount>(&planning, &Partial::known(json!({ "at": at })), false).is_err());
+
+    let mounted = |device: &str| Mounted {
+        at: at.into(),
+        device: device.into(),
+        fs: "xfs".into(),
+        options: "rw,noatime".into(),
+        root: "/".into(),
+        ..Mounted::default()
+    };
+    let ctx = Context::over(&host, "unmount");
+    host.mounts.borrow_mut().push(mounted("/dev/mapper/vg00-dat"));
+    let Reply::Refused(refusal) = call::apply::<Unmount>(&ctx, input.clone(), None) else { panic!() };
+    assert_eq!(refusal.code, "other-device");
+    host.mounts.borrow_mut().clear();
+    host.mounts.borrow_mut().push(mounted("/dev/mapper/vg01-new"));
+    let undo = shown(&ctx, true);
+    let again = json!(["-t", "xfs", "-o", "rw,noatime", "/dev/vg01/new", at]);
+    assert_eq!(undo.effects[0].detail["args"], again);
+    assert!(matches!(call::apply::<Unmount>(&ctx, input.clone(), None), Reply::Changed(_)));
+    assert_eq!(call::undo::<Unmount>(&ctx, input.clone(), &story(&host)), Reply::Changed(json!(null)));
+    assert_eq!(runs(&host).last().unwrap(), "mount -t xfs -o rw,noatime /dev/vg01/new /srv/copy");
+}
+
 #[test]
 fn what_is_busy_or_not_mounted_is_refused_and_stays() {
     let host = world().mount("/dev/vg00/dat", "/srv/postgresql", "xfs");

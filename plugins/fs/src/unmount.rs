@@ -3,8 +3,8 @@
 use crate::mounted;
 use cutwater_sdk::host::Mount;
 use cutwater_sdk::{
-    Action, Answer, Command, Context, Deserialize, Device, Done, Effect, Failure, Host, JsonSchema, Needs,
-    Path, Probed, Refusal, Serialize, Shown, Stop, Story, Undo, Value, json, serde_json,
+    Action, Answer, Command, Context, Deserialize, Device, Done, Effect, Failure, Host, JsonSchema, Maybe,
+    Needs, Path, Probed, Refusal, Serialize, Shown, Stop, Story, Undo, Value, json, serde_json,
 };
 
 /// Unmounts.
@@ -17,6 +17,9 @@ pub struct Unmount;
 pub struct Input {
     /// The mount point.
     pub at: Path,
+    /// The device that an earlier step mounts there; another one is refused. Without it, something must be mounted there
+    /// while planning already.
+    pub device: Option<Maybe<Device>>,
 }
 
 /// What was mounted there.
@@ -47,12 +50,37 @@ fn command(at: &str) -> Command {
     Command::new("umount").arg(at)
 }
 
-fn must(ctx: &Context<'_>, at: &str) -> Result<Output, Refusal> {
+impl Input {
+    fn at(&self) -> Result<&str, Refusal> {
+        mounted::path(self.at.as_str())
+    }
+
+    /// What is mounted there, by the name that the device was given.
+    fn mounted(&self, ctx: &Context<'_>) -> Result<Output, Refusal> {
+        let found = must(ctx, self.at()?)?;
+        let Some(device) = &self.device else { return Ok(Output::of(&found)) };
+        let device = device.known()?;
+        match mounted::is_of(&found, device.as_str()) {
+            true => Ok(Output { device: device.clone(), ..Output::of(&found) }),
+            false => {
+                let message = format!("{} is mounted at {}, and not {device}", found.device, self.at);
+                Err(Refusal::new("other-device", message))
+            }
+        }
+    }
+
+    /// The device, where an earlier step is to mount it and has not yet.
+    fn to_come(&self, ctx: &Context<'_>) -> Option<&Maybe<Device>> {
+        self.device.as_ref().filter(|_| ctx.planning())
+    }
+}
+
+fn must(ctx: &Context<'_>, at: &str) -> Result<Mount, Refusal> {
     let found = mounted::at(ctx, at)
         .map_err(|stop| Refusal::new("io", format!("the mounts cannot be read: {stop:?}")))?;
     let mount = found.ok_or_else(|| Refusal::new("not-mounted", format!("nothing is mounted at {at}")))?;
     match mount.root.as_str() {
-        "/" | "" => Ok(Output::of(&mount)),
+        "/" | "" => Ok(mount),
         root => {
             let message =
                 format!("{at} shows only the folder {root} of its file system, and could not be put back");
@@ -73,19 +101,29 @@ impl Action for Unmount {
     }
 
     fn preview(ctx: &Context<'_>, input: &Input) -> Result<Shown<Output>, Refusal> {
-        let at = mounted::path(input.at.as_str())?;
-        Ok(Shown::new([Effect::run(&command(at))]).output(must(ctx, at)?))
+        let shown = Shown::new([Effect::run(&command(input.at()?))]);
+        match input.to_come(ctx) {
+            Some(_) => Ok(shown),
+            None => Ok(shown.output(input.mounted(ctx)?)),
+        }
     }
 
     fn preview_undo(ctx: &Context<'_>, input: &Input) -> Result<Shown<()>, Refusal> {
-        let at = mounted::path(input.at.as_str())?;
-        Ok(Shown::new([Effect::run(&must(ctx, at)?.again(at))]).output(()))
+        let at = input.at()?;
+        let mount = match input.to_come(ctx) {
+            Some(device) => {
+                let later = Maybe::<String>::later();
+                Command::new("mount").arg("-t").arg(&later).arg("-o").arg(&later).arg(device).arg(at)
+            }
+            None => input.mounted(ctx)?.again(at),
+        };
+        Ok(Shown::new([Effect::run(&mount)]).output(()))
     }
 
     fn apply(ctx: &Context<'_>, input: &Input, checkpoint: Option<Value>) -> Answer<Output> {
-        let at = mounted::path(input.at.as_str())?;
+        let at = input.at()?;
         let before = match mounted::at(ctx, at)? {
-            Some(_) => must(ctx, at)?,
+            Some(_) => input.mounted(ctx)?,
             None => {
                 let gone = checkpoint.and_then(|state| serde_json::from_value(state).ok());
                 return match gone {
@@ -112,7 +150,7 @@ impl Action for Unmount {
     }
 
     fn probe(ctx: &Context<'_>, input: &Input, story: &Story) -> Result<Probed<Output>, Stop> {
-        let at = mounted::path(input.at.as_str())?;
+        let at = input.at()?;
         Ok(match (mounted::at(ctx, at)?, story.checkpoint()) {
             (None, Some(before)) => Probed::Applied(before),
             (None, None) => {
@@ -123,7 +161,7 @@ impl Action for Unmount {
     }
 
     fn undo(ctx: &Context<'_>, input: &Input, story: &Story) -> Answer<()> {
-        let at = mounted::path(input.at.as_str())?;
+        let at = input.at()?;
         let before = story.output::<Output>().or_else(|| story.checkpoint());
         let Some(before) = before else { return Ok(Done::Unchanged(())) };
         if let Some(now) = mounted::at(ctx, at)? {
