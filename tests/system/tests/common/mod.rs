@@ -166,3 +166,15 @@ pub fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
     found.sort();
     found
 }
+
+/// A root whose policy knows the secrets that shipped workflows read; its cache is the common one.
+pub fn with_secrets(place: &Place) -> PathBuf {
+    let own = place.path("root");
+    std::fs::create_dir_all(own.join("etc/cutwater")).unwrap();
+    std::fs::create_dir_all(own.join("var/lib/cutwater")).unwrap();
+    let cache = "var/lib/cutwater/cache";
+    std::os::unix::fs::symlink(root().join(cache), own.join(cache)).unwrap();
+    let policy = "cutwater-policy: 1\nsecrets: { restic: { file: /etc/cutwater/secrets/restic } }\n";
+    std::fs::write(own.join("etc/cutwater/policy.yaml"), policy).unwrap();
+    own
+}
