@@ -3,17 +3,19 @@
 
 mod base;
 mod compare;
+mod converges;
 mod resync;
 mod sync;
 
 pub use compare::Compare;
+pub use converges::Converges;
 pub use resync::Resync;
 pub use sync::Sync;
 
 cutwater_sdk::plugin! {
     name: "block",
     summary: "Copies and comparisons of block devices.",
-    checks: [Compare],
+    checks: [Compare, Converges],
     actions: [Sync, Resync],
 }
 

@@ -1,5 +1,5 @@
-//! `block.resync`: brings a copy of a snapshot up to what the origin holds now, by copying just the chunks that the
-//! snapshot's exception store lists as changed. It must not know how the store is read.
+//! `block.resync`: brings a copy of a snapshot up to what the origin holds now, or held when a later snapshot was taken, by
+//! copying just the chunks that the snapshot's exception store lists as changed. It must not know how the store is read.
 
 use crate::base::{Base, as_left, stop};
 use crate::sync::{discard, is_erased, path};
@@ -17,7 +17,7 @@ pub struct Resync;
 #[serde(crate = "cutwater_sdk::serde", rename_all = "kebab-case", deny_unknown_fields)]
 #[schemars(crate = "cutwater_sdk::schemars")]
 pub struct Input {
-    /// The origin; nobody may have it mounted.
+    /// The origin, or a later snapshot of it; nobody may have it mounted.
     pub from: Maybe<Device>,
     /// The copy of the snapshot.
     pub to: Maybe<Device>,
@@ -83,12 +83,13 @@ impl Input {
         }
     }
 
-    fn request(&self, slack: Option<u64>) -> Result<ResyncRequest, Refusal> {
+    fn request(&self, slack: Option<u64>, first: Option<u64>) -> Result<ResyncRequest, Refusal> {
         let base = match &self.base {
             Maybe::Known(base) => Maybe::Known(base.clone().into()),
             Maybe::After(after) => Maybe::After(after.clone()),
         };
-        Ok(ResyncRequest { store: self.store()?, from: path(&self.from), to: path(&self.to), base, slack })
+        let (from, to) = (path(&self.from), path(&self.to));
+        Ok(ResyncRequest { store: self.store()?, from, to, base, slack, first })
     }
 }
 
@@ -110,7 +111,7 @@ impl Action for Resync {
             Some(facts) => Maybe::Known(facts?.identity),
             None => Maybe::later(),
         };
-        let shown = Shown::new([Effect::resync(&input.request(None)?)]).output(Output {
+        let shown = Shown::new([Effect::resync(&input.request(None, None)?)]).output(Output {
             identity,
             chunk: Maybe::later(),
             chunks: Maybe::later(),
@@ -138,9 +139,9 @@ impl Action for Resync {
             return Ok(Done::Changed(done));
         }
         let slack = before.map_or(0, |begun| begun.slack);
-        let request = input.request((slack > 0).then_some(slack))?;
-        let listed =
-            ctx.host().changed(request.store.known()?, Some(0)).map_err(|fault| stop(fault, None))?;
+        let store = input.store()?;
+        let listed = ctx.host().changed(store.known()?, Some(0)).map_err(|fault| stop(fault, None))?;
+        let request = input.request((slack > 0).then_some(slack), Some(listed.chunks))?;
         let (base, target) = (input.base.known()?, &input.to.known()?.0);
         // Said before anything is saved: what somebody else wrote is not this step's to discard.
         if slack == 0 && !as_left(ctx, target, base)? {
@@ -148,7 +149,7 @@ impl Action for Resync {
             return Err(Refusal::new("base-moved", message).into());
         }
         let to = base.to.clone();
-        // The origin is at rest, so this attempt writes no more than what is listed now.
+        // The origin is at rest, or a snapshot's first chunks count: this attempt writes no more than what is listed now.
         let mut begun = Begun { slack: slack + listed.bytes.div_ceil(512), to, done: None };
         ctx.host().save(&json!(begun))?;
         let done = ctx.host().resync(&request).map_err(|fault| stop(fault, (slack > 0).then_some(LEFT)))?;

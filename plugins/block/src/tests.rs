@@ -1,6 +1,6 @@
 //! The steps against devices in memory: parts and checkpoints, what is refused, and what undo leaves.
 
-use crate::{Compare, Plugin, Resync, Sync};
+use crate::{Compare, Converges, Plugin, Resync, Sync};
 use cutwater_sdk::call::{self, Reply};
 use cutwater_sdk::fake::Host;
 use cutwater_sdk::host::Changed;
@@ -212,6 +212,58 @@ fn a_resync_that_breaks_off_allows_itself_what_it_may_have_written() {
     assert_eq!(checkpoint.as_ref().unwrap()["slack"], 256);
     assert!(matches!(call::apply::<Resync>(&ctx, input, checkpoint), Reply::Changed(_)));
     assert_eq!(host.saved.borrow().last().unwrap()["slack"], 512);
+}
+
+/// Sabotage: the prefix left out (what was written to the origin behind a later snapshot counts as what it differs in).
+#[test]
+fn a_resync_says_how_much_of_the_list_counts() {
+    let host = world(4 * MIB);
+    let input = changed(&host);
+    let ctx = Context::over(&host, "resync");
+    assert!(matches!(call::apply::<Resync>(&ctx, input, None), Reply::Changed(_)));
+    assert_eq!(host.first.get(), Some(2));
+}
+
+/// 1 MiB has changed, `per_second` sectors more each second; an earlier pass copied 10 MiB in a second.
+fn forecast(sectors_per_second: u64, more: Value) -> Reply {
+    let host = Host::new();
+    let listed = Changed { chunk: 65536, chunks: 16, bytes: 1 << 20, ranges: Vec::new() };
+    host.stores.borrow_mut().insert("/dev/mapper/vg00-dat--second-cow".into(), listed);
+    host.load.set(sectors_per_second);
+    let mut input = json!({
+        "changed-since": "vg00/dat-second", "bytes": "10MiB", "milliseconds": 1000, "limit": "1s", "measure": "1s",
+    });
+    input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    call::check::<Converges>(&Context::over(&host, "converges"), input)
+}
+
+/// Sabotage: the quotient of the rates the wrong way round; the time until the writers stop left out.
+#[test]
+fn a_last_pass_that_fits_is_foretold_and_one_that_does_not_is_refused_with_the_way_out() {
+    let Reply::Unchanged(fits) = forecast(2048, json!({})) else { panic!() };
+    assert_eq!(
+        fits,
+        json!({ "changes": "1MiB/s", "copies": "10MiB/s", "last": "2MiB", "milliseconds": 200 })
+    );
+    let refused = |sectors: u64, more: Value| {
+        let Reply::Refused(refusal) = forecast(sectors, more) else { panic!() };
+        assert_eq!(refusal.code, "too-long");
+        (refusal.message, refusal.details["more-passes"].clone())
+    };
+    // 5 of 10 MiB/s change: each further pass leaves half.
+    let (words, more) = refused(5 * 2048, json!({ "limit": "200ms" }));
+    assert!(
+        words.contains("6MiB in 600ms") && words.contains("after 2 more passes it would take 150ms"),
+        "{words}"
+    );
+    assert_eq!(more, 2);
+    let (words, more) = refused(20 * 2048, json!({}));
+    assert!(words.contains("as fast as it is copied"), "{words}");
+    assert_eq!(more, Value::Null);
+    let (words, _) = refused(5 * 2048, json!({ "lead": "10s" }));
+    assert!(words.contains("until the writers are stopped"), "{words}");
+    let Reply::Refused(refusal) = forecast(0, json!({ "bytes": 0 })) else { panic!() };
+    assert_eq!(refusal.code, "no-rate");
 }
 
 #[test]

@@ -97,7 +97,7 @@ impl Effect {
 }
 
 /// What the host does not look for in the plan: it changes from part to part and from attempt to attempt.
-const UNSHOWN: [&str; 6] = ["offset", "length", "base", "resume", "slack", "progress"];
+const UNSHOWN: [&str; 7] = ["offset", "length", "base", "resume", "slack", "first", "progress"];
 
 /// Puts the placeholder where a value is not known.
 fn shown(value: Value) -> Value {

@@ -63,6 +63,8 @@ pub struct Host {
     pub stops_at: Cell<u64>,
     /// Sectors that others write to each device each second.
     pub load: Cell<u64>,
+    /// How many of the listed chunks the last resync was told to count.
+    pub first: Cell<Option<u64>>,
     /// The boot.
     pub boot: RefCell<String>,
     /// Saved checkpoints.

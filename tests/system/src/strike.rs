@@ -74,10 +74,26 @@ impl Struck {
         self.pids("armed")?.first().copied().context("no guard was armed")
     }
 
+    /// How long the outage lasted, in milliseconds, and how much of it passed since the run turned back or, behind the
+    /// mark, since its last owner took it; 0 and 0 where there was none.
+    pub fn downtime_ms(&self) -> Result<(u64, u64)> {
+        let events = self.events()?;
+        let at = |event: &Value| event["at"].as_i64().unwrap_or_default();
+        let Some(ended) = events.iter().rfind(|e| e["event"] == "outage-ended") else { return Ok((0, 0)) };
+        let gives_back = events.iter().rfind(|e| e["event"] == "turned-back" || e["event"] == "owned");
+        let since = gives_back.map_or(0, at);
+        let down = ended["downtime_ms"].as_u64().context("the outage has no length")?;
+        Ok((down, u64::try_from(at(ended) - since).unwrap_or_default()))
+    }
+
     fn pids(&self, event: &str) -> Result<Vec<u64>> {
+        let events = self.events()?;
+        Ok(events.iter().filter(|e| e["event"] == event).filter_map(|e| e["pid"].as_u64()).collect())
+    }
+
+    fn events(&self) -> Result<Vec<Value>> {
         let events = self.read("events.jsonl")?;
-        let events = events.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        Ok(events.filter(|e| e["event"] == event).filter_map(|e| e["pid"].as_u64()).collect())
+        Ok(events.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
     }
 }
 

@@ -11,6 +11,8 @@ use std::path::Path;
 use std::time::Duration;
 
 const AT_MOST: Duration = Duration::from_secs(15 * 60);
+/// The limit of backup mode: by then, from the kill on, the guard has given back what the dead engine held.
+const LIMIT_MS: i64 = 60_000;
 const BEGIN: &str = "set -uo pipefail; . /run/jobs/machine.sh; . /run/jobs/hold.sh; install_cutwater; WITNESS_CLIENTS=2 WITNESS_PAUSE=50 PGBENCH_RATE=10\n";
 
 /// What a job left, and the folder it lies in, which goes with it.
@@ -121,7 +123,9 @@ fn an_engine_killed_inside_the_hold_leaves_it_to_the_guard_and_everything_is_und
     nothing_is_left(&outcome);
     let witness = no_row_is_lost(&outcome);
     assert!(witness["acked_after"].as_i64().unwrap() >= 100, "writes do not flow after the kill");
-    println!("backup mode was over {} ms after the kill", number(&outcome, "hung-up-after"));
+    let over_after = number(&outcome, "hung-up-after");
+    println!("backup mode was over {over_after} ms after the kill");
+    assert!(over_after < LIMIT_MS, "backup mode was over {over_after} ms after the kill");
     let show = json(&outcome, "show.json");
     assert_eq!((&show["outcome"], &show["owners"]), (&Value::from("undone"), &Value::from(2)), "{show}");
 }
@@ -159,7 +163,9 @@ fn a_file_system_frozen_by_an_engine_that_is_killed_takes_writes_again() {
         taken_over; kill $writer; aftermath";
     let outcome = run("hold-freeze", job);
     assert_eq!(number(&outcome, "written-while-frozen"), 0, "{}", outcome.log());
-    println!("writes flowed again {} ms after the kill", number(&outcome, "thawed-after"));
+    let thawed_after = number(&outcome, "thawed-after");
+    println!("writes flowed again {thawed_after} ms after the kill");
+    assert!(thawed_after < LIMIT_MS, "writes flowed again {thawed_after} ms after the kill");
     assert_eq!(number(&outcome, "exit"), 4, "{}", outcome.log());
     nothing_is_left(&outcome);
 }

@@ -59,7 +59,7 @@ lends itself --input file=/srv/dat/room
     );
     let (outcome, _folder) = run("lend", &job);
     let read = |name: &str| read(&outcome, name);
-    assert_eq!(read("whole/exit"), "0", "{}\n{}", read("whole/err"), outcome.log());
+    assert_eq!(read("whole/exit"), "0", "{}\n{}", read("whole/out"), read("whole/err"));
     as_before(&outcome, "whole");
     assert!(read("whole/events.jsonl").contains("\"extents\":"), "{}", read("whole/events.jsonl"));
 

@@ -379,11 +379,19 @@ impl View<'_> {
         let Some(each) = &self.planned(step).each else { return true };
         let Some(gather) = self.state.index(&each.of) else { return true };
         let Body::Gather { of, at_most: Some(most) } = &self.planned(gather).body else { return true };
-        let running = of
-            .iter()
-            .filter_map(|(_, name)| self.state.index(name))
-            .filter(|&i| i != step && (self.status(i).in_flight() || !self.idle(i)))
-            .count();
+        // One that has begun keeps its place until it is done, also while nobody works on it: in doubt, or part-way.
+        let others = || of.iter().filter_map(|(_, name)| self.state.index(name)).filter(|&i| i != step);
+        let begun = |i: usize| {
+            matches!(
+                self.status(i),
+                Status::Doubtful { .. }
+                    | Status::PartWay
+                    | Status::Failed { .. }
+                    | Status::Stuck { way: Way::Apply, .. }
+            )
+        };
+        let works = |i: usize| self.status(i).in_flight() || !self.idle(i);
+        let running = others().filter(|&i| works(i) || (begun(i) && !begun(step))).count();
         let promised =
             self.out.todo.iter().filter(|t| matches!(t, Todo::Start(n) if of.iter().any(|(_, o)| o == n)));
         running + promised.count() < *most as usize

@@ -75,6 +75,16 @@ impl Shape {
         self.plan.step(step).is_some_and(|step| step.body.carries())
     }
 
+    /// Of the step's `for-each`: how many instances may be at work at once, and the other ones.
+    pub fn beside<'a>(
+        &'a self,
+        step: &'a StepName,
+    ) -> Option<(u32, impl Iterator<Item = &'a StepName> + use<'a>)> {
+        let gather = self.plan.step(&self.plan.step(step)?.each.as_ref()?.of)?;
+        let Body::Gather { of, at_most: Some(most) } = &gather.body else { return None };
+        Some((*most, of.iter().map(|(_, name)| name).filter(move |&name| name != step)))
+    }
+
     /// Whether the step is a hold.
     pub fn is_hold(&self, step: &StepName) -> bool {
         self.plan.step(step).is_some_and(|step| matches!(step.body, Body::Hold { .. }))

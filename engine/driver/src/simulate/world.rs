@@ -154,6 +154,15 @@ impl World {
                 self.defect(step, format!("`{step}` began before `{}` was done", needed.name));
             }
         }
+        if let Some((most, others)) = shape.beside(step) {
+            let begun: Vec<&StepName> = others.filter(|other| self.part_way.contains(*other)).collect();
+            if !self.part_way.contains(step) && begun.len() >= most as usize {
+                self.defect(
+                    step,
+                    format!("`{step}` began while `{}` of the same `for-each` was part-way", begun[0]),
+                );
+            }
+        }
         let needs = |hold: &&StepName| planned.needs.contains(hold);
         if let Some(hold) = self.held.iter().find(needs).filter(|_| !planned.finally) {
             let words = format!("`{step}` began before `{hold}`, which comes before it, was given back");

@@ -58,6 +58,9 @@ impl Case {
         if rehearsal.is_none() && person.one_in(4) {
             plan.on_failure = OnFailure::Pause;
         }
+        if Dice::new(seed.rotate_left(32)).one_in(3) {
+            random::one_at_a_time(&mut plan);
+        }
         let shape = Arc::new(Shape::of(plan));
         Self {
             world: Arc::new(Mutex::new(World::new(Arc::clone(&shape)))),

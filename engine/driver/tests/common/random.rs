@@ -3,7 +3,9 @@
 use crate::common::plans::{action, plan, step};
 use crate::dice::Dice;
 use cutwater_core::describe::Undo;
-use cutwater_core::plan::{Body, Plan, PlanStep, Retry};
+use cutwater_core::names::StepName;
+use cutwater_core::plan::{Body, Each, Plan, PlanStep, Retry};
+use serde_json::json;
 
 /// A plan of one to ten outer steps. Steps after the mark have no undo, as the checker demands nothing of them.
 pub fn random(dice: &mut Dice) -> Plan {
@@ -76,4 +78,33 @@ fn inner(dice: &mut Dice, steps: &mut Vec<PlanStep>, group: &str, mark: bool) {
         steps.push(planned);
         before = Some(name);
     }
+}
+
+/// Lets the first two outer actions beside each other, of which the second does not build on the first, be instances of one
+/// `for-each`, one at a time.
+pub fn one_at_a_time(plan: &mut Plan) {
+    let outer = |step: &PlanStep| step.within.is_none() && step.body.undoes();
+    let pair = (1..plan.steps.len()).find(|&n| {
+        let (a, b) = (&plan.steps[n - 1], &plan.steps[n]);
+        outer(a) && outer(b) && !b.needs.contains(&a.name)
+    });
+    let Some(second) = pair else { return };
+    let names = [plan.steps[second - 1].name.clone(), plan.steps[second].name.clone()];
+    let gather: StepName = "each".into();
+    plan.steps[second].needs = plan.steps[second - 1].needs.clone();
+    for (key, name) in names.iter().enumerate() {
+        let each = Each { of: gather.clone(), key: key.to_string(), value: json!(key) };
+        let instance = plan.steps.iter_mut().find(|step| step.name == *name);
+        instance.expect("it is there").each = Some(each);
+    }
+    for later in &mut plan.steps[second + 1..] {
+        let count = later.needs.len();
+        later.needs.retain(|needed| !names.contains(needed));
+        if later.needs.len() < count {
+            later.needs.insert(gather.clone());
+        }
+    }
+    let of = names.iter().enumerate().map(|(key, name)| (key.to_string(), name.clone())).collect();
+    let names: Vec<&str> = names.iter().map(StepName::as_str).collect();
+    plan.steps.insert(second + 1, step("each", Body::Gather { of, at_most: Some(1) }, &names, None));
 }

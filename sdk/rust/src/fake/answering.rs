@@ -147,11 +147,14 @@ impl crate::host::Host for Host {
     }
     fn changed(&self, store: &str, _chunk_limit: Option<u64>) -> Result<Changed, Fault> {
         self.asked(format!("changed {store}"))?;
-        self.stores.borrow().get(store).cloned().ok_or_else(|| missing(store))
+        let listed = self.stores.borrow().get(store).cloned().ok_or_else(|| missing(store))?;
+        let more = (self.load.get() * 512 * self.time.get() / 1000).checked_div(listed.chunk).unwrap_or(0);
+        Ok(Changed { chunks: listed.chunks + more, bytes: listed.bytes + more * listed.chunk, ..listed })
     }
     fn resync(&self, request: &ResyncRequest) -> Result<Resynced, Fault> {
         let (store, from, to) = (known(&request.store)?, known(&request.from)?, known(&request.to)?);
         self.asked(format!("resync {store} {from} {to}"))?;
+        self.first.set(request.first);
         let (base, now) = (request.base.get().cloned().unwrap_or_default(), self.base(&to)?);
         let allowed = base.written..=base.written + request.slack.unwrap_or(0);
         if (&base.to, &base.boot) != (&now.to, &now.boot) || !allowed.contains(&now.written) {

@@ -158,6 +158,9 @@ pub struct ResyncRequest {
     /// An earlier attempt may have written: so many sectors more are no hindrance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slack: Option<u64>,
+    /// Where a later snapshot is read: how many of the listed chunks count, for the list goes on growing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<u64>,
 }
 
 /// What a resync did.

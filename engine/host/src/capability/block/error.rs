@@ -80,7 +80,19 @@ pub enum BlockError {
         /// The volume asked for.
         from: PathBuf,
     },
-    /// The origin was written during the resync; what was copied may be torn. The target was written.
+    /// A snapshot of the same origin that the list does not tell of.
+    #[error(
+        "{store} does not tell in what {from} differs: {why}; take a new snapshot, and do not mount it for writing"
+    )]
+    NotLater {
+        /// The snapshot.
+        from: PathBuf,
+        /// The store.
+        store: PathBuf,
+        /// How that was seen.
+        why: String,
+    },
+    /// The source was written during the resync; what was copied may be torn. The target was written.
     #[error("{0} was written while it was copied; stop its writers and resync again")]
     OriginBusy(PathBuf),
     /// The request itself is wrong.
@@ -123,7 +135,7 @@ impl BlockError {
             Self::BaseMoved { .. } => "base-moved",
             Self::Overflowed(_) => "overflowed",
             Self::Corrupt { .. } => "corrupt",
-            Self::ForeignStore { .. } => "foreign-store",
+            Self::ForeignStore { .. } | Self::NotLater { .. } => "foreign-store",
             Self::OriginBusy(_) => "origin-busy",
             Self::ShortRead { .. } | Self::Io { .. } => "io",
         }

@@ -1,6 +1,6 @@
 //! The native data path: bulk bytes never cross into a plugin. Files: `request` (what is asked and answered), `link`
 //! (grants and plan), `verbs` (the checks and the doing), `transfer` and `compare` (the threads that move and compare),
-//! `store` (what a snapshot says has changed), `alias`, `carried`, `facts`, `signature`, `device`, `ranges`, `buffer`, `error`.
+//! `store` (what a snapshot says has changed), `lineage` (of which devices that is true), `alias`, `carried`, `facts`, `signature`, `device`, `ranges`, `buffer`, `error`.
 
 pub mod alias;
 pub mod buffer;
@@ -9,6 +9,7 @@ pub mod compare;
 pub mod device;
 pub mod error;
 pub mod facts;
+pub mod lineage;
 pub mod link;
 pub mod ranges;
 pub mod request;

@@ -7,7 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use std::path::PathBuf;
 
 /// What a plan does not show of a request: it changes from part to part and from attempt to attempt.
-pub const UNSHOWN: &[&str] = &["offset", "length", "base", "resume", "slack", "progress", "identity"];
+pub const UNSHOWN: &[&str] =
+    &["offset", "length", "base", "resume", "slack", "first", "progress", "identity"];
 
 /// Copies `from` onto `to`, or a part of it.
 #[derive(Debug, Clone, Deserialize)]
@@ -125,13 +126,13 @@ pub struct Listed {
     pub ranges: Vec<(u64, u64)>,
 }
 
-/// Brings a copy of the snapshot up to what the origin holds now.
+/// Brings a copy of the snapshot up to what the origin, or a later snapshot, holds.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Resync {
     /// The snapshot's exception store.
     pub store: PathBuf,
-    /// The origin; nobody may have it mounted or claimed.
+    /// The origin, or a later snapshot of it; nobody may have it mounted or claimed.
     pub from: PathBuf,
     /// The copy.
     pub to: PathBuf,
@@ -140,6 +141,9 @@ pub struct Resync {
     /// An earlier attempt at this resync may have written: so many sectors more are no hindrance.
     #[serde(default)]
     pub slack: u64,
+    /// Of a later snapshot: how many of the chunks that are listed count; what comes behind them was written since.
+    #[serde(default)]
+    pub first: Option<u64>,
 }
 
 /// What a resync did.

@@ -44,12 +44,13 @@ const RECORD: u64 = 16;
 /// 16 MiB; LVM makes 4 KiB to 512 KiB.
 const LARGEST_CHUNK: u32 = 1 << 15;
 
-/// Reads the whole list. `store_bytes` is the store's size; `origin_bytes`, where known, bounds the chunks listed.
-/// The origin must be at rest for the list to stay true.
+/// Reads the list, whole or no more than the `first` so many chunks, which stay the same ones while it grows. `store_bytes` is the
+/// store's size; `origin_bytes`, where known, bounds the chunks listed. The origin must be at rest for the whole list to stay true.
 pub fn changed<R: ReadAt>(
     store: &R,
     store_bytes: u64,
     origin_bytes: Option<u64>,
+    first: Option<u64>,
 ) -> Result<Changed, StoreError<R::Error>> {
     let chunk = chunk_size(store, store_bytes)?;
     let layout = Layout { chunk, chunks: store_bytes / chunk };
@@ -64,7 +65,7 @@ pub fn changed<R: ReadAt>(
         store.read_at(&mut area, at).map_err(StoreError::Read)?;
         for record in area.as_chunks::<16>().0 {
             let (from, to) = split(record);
-            if to == 0 {
+            if to == 0 || first.is_some_and(|first| old.len() as u64 >= first) {
                 let mut chunks: Vec<u64> = old.into_iter().collect();
                 chunks.sort_unstable();
                 return Ok(Changed { chunk, chunks });

@@ -45,7 +45,7 @@ impl Kernel {
     }
 
     fn read(&self, origin_bytes: Option<u64>) -> Result<Changed, StoreError<String>> {
-        changed(&Memory(&self.bytes), self.bytes.len() as u64, origin_bytes)
+        changed(&Memory(&self.bytes), self.bytes.len() as u64, origin_bytes, None)
     }
 }
 
@@ -89,6 +89,20 @@ fn a_list_that_fills_its_area_exactly_goes_on_in_the_next() {
     assert_eq!(kernel.read(None).unwrap().chunks.len(), 257);
 }
 
+/// Sabotage: the chunks sorted before they are counted (another set each time the list has grown).
+#[test]
+fn the_first_chunks_of_a_list_stay_the_same_while_it_grows() {
+    let mut kernel = Kernel::new(8, 600);
+    let first = [70, 3, 512, 9];
+    first.iter().for_each(|&chunk| kernel.first_write_to(chunk));
+    for later in [1, 4, 900, 0] {
+        kernel.first_write_to(later);
+        let bytes = kernel.bytes.len() as u64;
+        let listed = changed(&Memory(&kernel.bytes), bytes, None, Some(4)).unwrap();
+        assert_eq!(listed.chunks, [3, 9, 70, 512]);
+    }
+}
+
 #[test]
 fn an_overflowed_store_is_refused_as_such() {
     let mut kernel = Kernel::new(8, 16);
@@ -99,8 +113,8 @@ fn an_overflowed_store_is_refused_as_such() {
 
 #[test]
 fn what_is_no_store_is_told_apart() {
-    assert!(corrupt(changed(&Memory(&[0; 8192]), 8192, None)).contains("0x70416e53"));
-    assert!(corrupt(changed(&Memory(&[0; 512]), 512, None)).contains("512 bytes"));
+    assert!(corrupt(changed(&Memory(&[0; 8192]), 8192, None, None)).contains("0x70416e53"));
+    assert!(corrupt(changed(&Memory(&[0; 512]), 512, None, None)).contains("512 bytes"));
     for (word, value, says) in [
         (4, 2, "validity is 2"),
         (8, 7, "version 7"),
@@ -142,7 +156,7 @@ fn a_list_without_an_end_stops_at_the_end_of_the_store() {
         kernel.first_write_to(chunk);
     }
     let short = 515 * 4096;
-    let result = changed(&Memory(&kernel.bytes[..short]), short as u64, None);
+    let result = changed(&Memory(&kernel.bytes[..short]), short as u64, None, None);
     assert!(corrupt(result).contains("past its end in area 2"));
 }
 

@@ -5,7 +5,8 @@ use super::alias;
 use super::compare::{self as comparison};
 use super::device::{Access, Device, Number};
 use super::error::BlockError;
-use super::facts::{self, base, check_base, identity};
+use super::facts::{base, check_base, identity};
+use super::lineage::{self, Kin};
 use super::ranges::{self, Range};
 use super::request::{Compare, CompareDone, Copied, Copy, Erase, Erased, List, Listed, Resync, Resynced};
 use super::signature;
@@ -69,8 +70,7 @@ pub fn compare(request: &Compare, watch: Watch<'_>) -> Result<CompareDone, Block
         (Some(only), None) => chosen(only, a.bytes())?,
         (None, Some(path)) => {
             let store = Device::open(path, Access::Read)?;
-            must_belong(&store, &a)?;
-            let changed = list(&store, Some(a.bytes()))?;
+            let changed = lineage::told(&store, &a, &lineage::of(&store, &a)?)?;
             ranges::of_chunks(&changed.chunks, changed.chunk, a.bytes())
         }
         (None, None) => vec![Range { offset: 0, length: a.bytes() }],
@@ -99,8 +99,9 @@ pub fn changed(request: &List) -> Result<Listed, BlockError> {
     })
 }
 
-/// Copies from the origin just the chunks that the store lists. The origin is claimed, so nobody has it mounted; the
-/// list is read again afterwards, and an origin that was written meanwhile is an error. After a crash some chunks are
+/// Copies just the chunks that the store lists, from the origin, or from a later snapshot of it ([`lineage`]). It is claimed,
+/// so nobody has it mounted. The origin's list is read again afterwards, and an origin that was written meanwhile is an error; of
+/// a later snapshot the list may go on growing, and `first` tells how much of it counts. After a crash some chunks are
 /// copied; doing it again (with `slack`) is right.
 pub fn resync(request: &Resync, watch: Watch<'_>) -> Result<Resynced, BlockError> {
     let began = Instant::now();
@@ -112,12 +113,20 @@ pub fn resync(request: &Resync, watch: Watch<'_>) -> Result<Resynced, BlockError
     must_differ(&store, &to)?;
     must_be_nobody_elses(&to)?;
     must_hold(&to, from.bytes())?;
-    must_belong(&store, &from)?;
+    let kin = lineage::of(&store, &from)?;
     check_base(&to, &request.base, request.slack)?;
-    let changed = list(&store, Some(from.bytes()))?;
+    let told = lineage::told(&store, &from, &kin)?;
+    let changed = match (&kin, request.first) {
+        (Kin::Snapshot(_), Some(first)) => first_of(&store, Some(from.bytes()), Some(first))?,
+        _ => told,
+    };
     let ranges = ranges::of_chunks(&changed.chunks, changed.chunk, from.bytes());
     let moved = transfer(&from, &to, &ranges, Pace::default(), watch)?;
-    if list(&store, Some(from.bytes()))? != changed {
+    let after = lineage::told(&store, &from, &kin).map_err(|error| match error {
+        BlockError::NotLater { from, .. } => BlockError::OriginBusy(from),
+        other => other,
+    })?;
+    if matches!(kin, Kin::Origin) && after != changed {
         return Err(BlockError::OriginBusy(request.from.clone()));
     }
     Ok(Resynced {
@@ -263,28 +272,6 @@ fn same_edge(from: &Device, to: &Device, at: u64) -> Result<bool, BlockError> {
     Ok(from.read_range(at, edge)? == to.read_range(at, edge)?)
 }
 
-/// Refuses a store whose snapshot stands on another origin: of the device-mapper devices that hold the store, one must
-/// also stand on the origin's `-real` device. Image files have no such ties and are taken at the caller's word.
-fn must_belong(store: &Device, origin: &Device) -> Result<(), BlockError> {
-    let (Some(_), Some(uuid)) = (facts::dm(store.number(), "uuid"), facts::dm(origin.number(), "uuid"))
-    else {
-        return Ok(());
-    };
-    let real = format!("{uuid}-real");
-    let tied = facts::holders(store.number())
-        .iter()
-        .filter_map(|name| facts::number_of(name))
-        .flat_map(facts::slaves)
-        .filter_map(|name| facts::number_of(&name))
-        .any(|number| facts::dm(number, "uuid").as_deref() == Some(&real));
-    match tied {
-        true => Ok(()),
-        false => {
-            Err(BlockError::ForeignStore { store: store.path().to_owned(), from: origin.path().to_owned() })
-        }
-    }
-}
-
 fn chosen(only: &[(u64, u64)], bytes: u64) -> Result<Vec<Range>, BlockError> {
     let mut ranges: Vec<Range> = Vec::with_capacity(only.len());
     for &(offset, length) in only {
@@ -297,8 +284,14 @@ fn chosen(only: &[(u64, u64)], bytes: u64) -> Result<Vec<Range>, BlockError> {
     Ok(ranges)
 }
 
-fn list(store: &Device, origin_bytes: Option<u64>) -> Result<Changed, BlockError> {
-    store::changed(store, store.bytes(), origin_bytes).map_err(|error| match error {
+/// What the store lists.
+pub(super) fn list(store: &Device, origin_bytes: Option<u64>) -> Result<Changed, BlockError> {
+    first_of(store, origin_bytes, None)
+}
+
+/// Likewise, but only what it listed first.
+fn first_of(store: &Device, origin_bytes: Option<u64>, first: Option<u64>) -> Result<Changed, BlockError> {
+    store::changed(store, store.bytes(), origin_bytes, first).map_err(|error| match error {
         StoreError::Read(error) => error,
         StoreError::Invalid => BlockError::Overflowed(store.path().to_owned()),
         StoreError::Corrupt(what) => BlockError::Corrupt { path: store.path().to_owned(), what },
