@@ -164,6 +164,11 @@ after_cut() { # NAME GOES-ON
     cutwater abort "$(newest_run)" >"$OUT/$1/watch" 2>&1
   fi
   status=$?
+  # It was over by the time the power went: then it stays so.
+  if grep -q '^error: run .* is over' "$OUT/$1/watch"; then
+    cutwater watch "$(newest_run)" >"$OUT/$1/late" 2>&1
+    status=$?
+  fi
   if [ "$status" = 5 ]; then
     layout >"$OUT/$1/cut-off"
     finish_by_hand "$1"

@@ -150,8 +150,9 @@ fn cuts(count: u32) {
         running.wait_for_file(&format!("{name}/cut"), A_MOVE).unwrap();
         running.cut_power().unwrap();
         machine.runs(&format!("after_cut {name} {way}"), 1);
-        machine.ended(&name, exit);
-        machine.tell(&name, way, &moment);
+        let late = !machine.read(&format!("{name}/late")).starts_with("no ");
+        machine.ended(&name, if late { "0" } else { exit });
+        machine.tell(&name, if late { "over before" } else { way }, &moment);
     }
     println!("{count} cuts: every volume is on the new disk, or where it was");
 }
