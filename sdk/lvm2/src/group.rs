@@ -18,6 +18,8 @@ pub struct Group {
     pub seqno: u64,
     /// The host that may use it; none: any.
     pub system_id: Option<String>,
+    /// Its tags.
+    pub tags: Vec<String>,
     /// Whether it is exported: nobody may use it.
     pub exported: bool,
     /// Bytes in an extent.
@@ -113,6 +115,7 @@ impl Group {
             uuid: uuid(body)?,
             seqno: number(body, "seqno")?,
             system_id: text_of(body, "system_id").filter(|id| !id.is_empty()),
+            tags: words(body, "tags"),
             exported: words(body, "status").iter().any(|word| word == "EXPORTED"),
             extent: number(body, "extent_size")?
                 .checked_mul(SECTOR)

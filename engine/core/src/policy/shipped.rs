@@ -109,9 +109,20 @@ const REPORT_FLAGS: &[&str] = &[
     "--readonly",
     "--reportformat=json",
     "--history",
+    "--foreign",
 ];
-const REPORT_VALUES: &[&str] =
-    &["-o", "--options", "--units", "--separator", "-O", "--sort", "-S", "--select", "--reportformat"];
+const REPORT_VALUES: &[&str] = &[
+    "-o",
+    "--options",
+    "--units",
+    "--separator",
+    "-O",
+    "--sort",
+    "-S",
+    "--select",
+    "--reportformat",
+    "--devices",
+];
 const FILE_SYSTEMS: &[&str] =
     &["mount", "umount", "mkfs.xfs", "mkfs.ext4", "xfs_admin", "tune2fs", "lvs", "vgs"];
 
@@ -120,6 +131,7 @@ pub fn readers() -> Vec<Reader> {
     let mut all: Vec<Reader> =
         ["lvs", "vgs", "pvs"].map(|name| names(reader(name, LVM, REPORT_FLAGS, REPORT_VALUES))).into();
     all.extend([
+        whole("lvm", LVM, &["systemid"]),
         names(reader(
             "blkid",
             FILE_SYSTEMS,

@@ -18,6 +18,8 @@ fn the_shipped_table_knows_what_only_reads() {
     for line in [
         "vgs --noheadings --units b -o vg_free_count vg00",
         "lvs --reportformat json --units=b --nosuffix -a -o lv_name vg00/dat",
+        "lvs --foreign --devices /dev/sdb,/dev/sdc -o lv_name vg00",
+        "lvm systemid",
         "blkid -p -o export /dev/vg00/dat",
         "dmsetup status vg00-dat",
         "dmsetup table --inactive vg00-dat",
@@ -39,6 +41,8 @@ fn an_option_that_the_table_does_not_name_makes_a_line_a_changing_one() {
         "lvs --profile x vg00",
         "lvs -ao lv_name",
         "lvs --devicesfile x",
+        "lvm systemid --config x",
+        "lvm vgs",
         "lvs -o",
         "blkid -o export /dev/vg00/dat",
         "blkid -p -w /etc/passwd /dev/sda",

@@ -84,6 +84,7 @@ const VALUES: &[&str] = &[
     "--pvmetadatacopies",
     "--metadatasize",
     "--dataalignment",
+    "--devices",
 ];
 const NAME: &[&str] = &["-n", "--name"];
 
@@ -205,9 +206,26 @@ fn line(program: &str, args: &[String]) -> Result<Line, String> {
             if value.is_none() {
                 rest.next().ok_or_else(|| format!("`{arg}` has no value"))?;
             }
+        } else if program == "vgchange" && ["--systemid", "--config"].contains(&option) {
+            let value = value.as_ref().or_else(|| rest.next());
+            let value = value.ok_or_else(|| format!("`{arg}` has no value"))?;
+            if option == "--config" && !lets_in_foreign_groups(value) {
+                return Err(format!("`--config {value}` may change anything"));
+            }
         } else {
             return Err(format!("the host does not know the option `{arg}` of `{program}`"));
         }
     }
     Ok(line)
+}
+
+/// The one setting that a command line may bring along: whose groups, besides this host's own, it may change.
+fn lets_in_foreign_groups(config: &str) -> bool {
+    let list = config.strip_prefix("local/extra_system_ids=[").and_then(|rest| rest.strip_suffix(']'));
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_.+-:/=!#&".contains(c);
+    let is_text = |entry: &str| {
+        let inner = entry.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        inner.is_some_and(|inner| !inner.is_empty() && inner.chars().all(plain))
+    };
+    list.is_some_and(|list| list.split(',').all(is_text))
 }

@@ -180,6 +180,11 @@ fn every_volume_that_an_lvm_line_names_is_found() {
         ("vgextend vg00 /dev/loop40", &["vg00", "/dev/loop40"]),
         ("pvchange --addtag mark /dev/loop40", &["/dev/loop40"]),
         ("vgreduce vg00 /dev/loop40", &["vg00", "/dev/loop40"]),
+        (
+            "vgchange -y --systemid b --config local/extra_system_ids=[\"a\",\"mark\"] --devices /dev/sdb vg00",
+            &["vg00"],
+        ),
+        ("lvchange -ay --devices /dev/sdb,/dev/sdc vg00/a", &["vg00/a"]),
     ] {
         assert_eq!(objects(line).unwrap(), named, "{line}");
     }
@@ -189,6 +194,13 @@ fn every_volume_that_an_lvm_line_names_is_found() {
         "lvremove -y",
         "lvremove -S all vg00/a",
         "lvremove --config x vg00/a",
+        "vgchange --config x vg00",
+        "vgchange --config local/extra_system_ids=[\"a\"]log{file=\"/etc/passwd\"} vg00",
+        "vgchange --config local/extra_system_ids=[\"a\"]\nlog/file=[\"/x\"] vg00",
+        "vgchange --config local/extra_system_ids=[] vg00",
+        "vgchange --config",
+        "lvchange --config local/extra_system_ids=[\"a\"] vg00/a",
+        "vgchange --systemid vg00",
         "lvcreate -sn snap vg00/dat",
         "lvm lvremove vg00/a",
         "lvcreate -s -n x vg00",
