@@ -1,6 +1,6 @@
 //! Volume groups, logical volumes and their snapshots: one file a step; `report`, `layout`, `members` and `physical` read LVM's
 //! answers, `stack` what devices stand on, `name` makes names; `moving` and `carrying` are of `move_volumes`, `fill` is of `watch`,
-//! `lent` of `lend`.
+//! `lent` of `lend`, `owner` and `proof` of `take_over`.
 
 mod activation;
 mod carrying;
@@ -18,12 +18,15 @@ mod metadata_check;
 mod move_volumes;
 mod moving;
 mod name;
+mod owner;
 mod physical;
 mod placed;
+mod proof;
 mod remove;
 mod report;
 mod snapshot;
 mod stack;
+mod take_over;
 mod unfence;
 mod usable;
 mod watch;
@@ -38,6 +41,7 @@ pub use move_volumes::MoveVolumes;
 pub use placed::Placed;
 pub use remove::Remove;
 pub use snapshot::Snapshot;
+pub use take_over::TakeOver;
 pub use unfence::Unfence;
 pub use usable::Usable;
 pub use watch::Watch;
@@ -46,7 +50,7 @@ cutwater_sdk::plugin! {
     name: "lvm",
     summary: "Volume groups, logical volumes and their snapshots.",
     checks: [CheckExtents, MetadataCheck, Placed, Usable],
-    actions: [Snapshot, Remove, Activate, Deactivate, Fence, Unfence, Merge, MoveVolumes, Watch],
+    actions: [Snapshot, Remove, Activate, Deactivate, Fence, Unfence, Merge, MoveVolumes, TakeOver, Watch],
     holds: [LendExtents],
 }
 
@@ -54,5 +58,7 @@ cutwater_sdk::plugin! {
 mod lend_tests;
 #[cfg(test)]
 mod move_tests;
+#[cfg(test)]
+mod take_over_tests;
 #[cfg(test)]
 mod tests;

@@ -207,7 +207,8 @@ fn looked_at(reader: &mut Devices<'_, '_>, input: &Input) -> Output {
     Output { answer: worst, code: worst as u8, found, group: now, seen: seen(&heads) }
 }
 
-fn answer_to(doubt: &Doubt) -> Answer {
+/// What stands in the way, in this step's words.
+pub(crate) fn answer_to(doubt: &Doubt) -> Answer {
     match doubt {
         Doubt::Missing { .. } | Doubt::Elsewhere { .. } => Answer::Missing,
         Doubt::InTransition { .. } => Answer::InTransition,
@@ -260,7 +261,8 @@ fn sorted(seen: &[Seen]) -> Vec<Seen> {
     seen.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-struct Devices<'a, 'c>(&'a Context<'c>);
+/// Reads devices by the host.
+pub(crate) struct Devices<'a, 'c>(pub &'a Context<'c>);
 
 /// How long metadata that is being changed is left alone, in milliseconds.
 const PAUSE: u64 = 25;

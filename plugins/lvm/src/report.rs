@@ -124,7 +124,15 @@ pub fn group(ctx: &Context<'_>, name: &str) -> Result<Group, Refusal> {
 /// # Errors
 /// `no-such-volume-group` with LVM's own words.
 pub fn volumes(ctx: &Context<'_>, group: &str) -> Result<Vec<Volume>, Refusal> {
-    let rows: Vec<VolumeRow> = rows(ctx, command("lvs", &[], VOLUME_FIELDS, group), "lv")?;
+    volumes_by(ctx, &[], group)
+}
+
+/// Asks for all volumes of a group, with `which` on the command line.
+///
+/// # Errors
+/// `no-such-volume-group` with LVM's own words.
+pub fn volumes_by(ctx: &Context<'_>, which: &[&str], group: &str) -> Result<Vec<Volume>, Refusal> {
+    let rows: Vec<VolumeRow> = rows(ctx, command("lvs", which, VOLUME_FIELDS, group), "lv")?;
     Ok(rows.into_iter().map(Volume::from).collect())
 }
 
@@ -133,8 +141,7 @@ pub fn volumes(ctx: &Context<'_>, group: &str) -> Result<Vec<Volume>, Refusal> {
 /// # Errors
 /// `no-such-volume-group` with LVM's own words.
 pub fn hidden_too(ctx: &Context<'_>, group: &str) -> Result<Vec<Volume>, Refusal> {
-    let rows: Vec<VolumeRow> = rows(ctx, command("lvs", &["-a"], VOLUME_FIELDS, group), "lv")?;
-    Ok(rows.into_iter().map(Volume::from).collect())
+    volumes_by(ctx, &["-a"], group)
 }
 
 /// Finds one volume among those of its group.

@@ -544,6 +544,7 @@ fn the_plugin_tells_its_steps_within_the_subset_of_json_schema() {
         "remove",
         "snapshot",
         "snapshot-usable",
+        "take-over",
         "unfence",
         "watch-snapshots",
     ];

@@ -18,7 +18,7 @@ fn a_component_imports_only_what_its_plugin_uses() {
         Registry::load(&bench.runtime, &Cache::none(), &bench.ground, &[("lvm", &lvm)], &[]);
     assert!(rejected.is_empty(), "{rejected:?}");
     let imports = names(&registry.get("lvm").unwrap().imports);
-    for absent in ["connect", "file", "freeze", "secret", "machine"] {
+    for absent in ["connect", "freeze", "secret", "machine"] {
         assert!(!imports.contains(&absent), "{imports:?}");
     }
     assert!(imports.contains(&"run"));
