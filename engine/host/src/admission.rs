@@ -5,6 +5,7 @@
 //! check and a probe change nothing, whatever is granted.
 
 mod connect;
+mod dumps;
 mod lvm;
 mod program;
 mod things;

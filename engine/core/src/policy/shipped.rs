@@ -245,7 +245,17 @@ pub fn readers() -> Vec<Reader> {
         )),
     ]);
     all.extend(restic());
+    all.extend(postgres());
     all
+}
+
+/// A dump or a base backup read to its end.
+fn postgres() -> Vec<Reader> {
+    vec![
+        whole("pg_restore", &["pg_dump"], &["--list", "/*"]),
+        whole("pg_restore", &["pg_dump"], &["--data-only", "--file=-", "/*"]),
+        whole("pg_verifybackup", &["pg_basebackup"], &["/*"]),
+    ]
 }
 
 /// A repository on this machine, nothing written to it: neither a lock nor a cache, which restic makes where it is not told

@@ -1,7 +1,7 @@
 //! Command lines: which only read, and which of the changing ones are granted and in the plan. It must not know how a
 //! program is found or started.
 
-use super::{Admitted, Denied, Rules, any, lvm};
+use super::{Admitted, Denied, Rules, any, dumps, lvm};
 use cutwater_core::effect::Effect;
 use cutwater_core::mounting;
 use cutwater_core::policy::Reader;
@@ -188,16 +188,20 @@ impl Rules {
         Ok(())
     }
 
-    /// The files that a program makes, puts behind a device or closes to others: by `write`.
+    /// The files that a program makes, hands over, removes, puts behind a device or closes to others: by `write`.
     fn files(&self, asked: &Program<'_>, what: &str) -> Result<(), Denied> {
-        if !OF_FILES.contains(&asked.name) {
-            return Ok(());
-        }
-        let paths = asked.args.iter().filter(|arg| arg.starts_with('/') && !arg.starts_with("/dev/"));
+        let unclear = |why: String| Denied::Unclear { what: what.to_owned(), why };
+        let paths: Vec<&str> = match dumps::target(asked.name, asked.args) {
+            Some(target) => vec![target.map_err(unclear)?],
+            None if OF_FILES.contains(&asked.name) => {
+                let args = asked.args.iter().map(String::as_str);
+                args.filter(|arg| arg.starts_with('/') && !arg.starts_with("/dev/")).collect()
+            }
+            None => return Ok(()),
+        };
         for path in paths {
             if path.split('/').any(|part| part == "..") {
-                let why = format!("`{path}` leads elsewhere");
-                return Err(Denied::Unclear { what: what.to_owned(), why });
+                return Err(unclear(format!("`{path}` leads elsewhere")));
             }
             if !any(&self.grants.write, path) {
                 return Err(not_granted(&format!("`{path}` in {what}"), "write", path));
@@ -226,7 +230,7 @@ impl Rules {
 }
 
 /// Programs whose every path is one that they change, or let be changed.
-const OF_FILES: [&str; 3] = ["fallocate", "chmod", "losetup"];
+const OF_FILES: [&str; 7] = ["fallocate", "chmod", "losetup", "mkdir", "chown", "rm", "rmdir"];
 
 /// Whether it is one secret and a line break.
 fn is_secret(stdin: &[u8]) -> bool {

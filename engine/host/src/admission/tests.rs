@@ -317,6 +317,45 @@ fn a_file_that_becomes_a_device_is_granted_by_write_and_so_is_the_device() {
     ));
 }
 
+/// Sabotage: the place that pg_dump writes to not looked at, or looked at only where it is spelled as we spell it.
+#[test]
+fn a_dump_goes_only_where_writing_is_granted() {
+    let line = "pg_dump --format=directory --file=/srv/dump/database --jobs=2 --dbname=x";
+    let verify = "pg_verifybackup /srv/base/data";
+    let refused = [
+        "pg_dump --file=/etc/cron.d/x --dbname=x",
+        "pg_dumpall --file=/srv/dump/../../etc/passwd",
+        "pg_dump -f /etc/passwd --file=/srv/dump/x",
+        "pg_dump --fil=/etc/passwd --file=/srv/dump/x",
+        "pg_dump --file=/srv/dump/x --file=/srv/dump/y",
+        "pg_basebackup --pgdata=/srv/dump/x --waldir=/etc/x",
+        "pg_dumpall --dbname=x",
+        "rm -r -f /etc",
+        "chown postgres /etc/shadow",
+    ];
+    let mut rules = rules(Phase::Apply);
+    rules.grants.run.extend(owned(&["pg_dump", "pg_dumpall", "pg_basebackup", "rm", "chown"]));
+    rules.grants.write = owned(&["/srv/dump/*"]);
+    rules
+        .admitted
+        .extend(refused.iter().chain([&line, &"rm -r -f /srv/dump/database"]).map(|line| run(line)));
+    assert_eq!(asked(&rules, line), Ok(Admitted::Changes));
+    assert_eq!(asked(&rules, "rm -r -f /srv/dump/database"), Ok(Admitted::Changes));
+    for line in refused {
+        let denied = asked(&rules, line);
+        let expected =
+            matches!(denied, Err(Denied::NotGranted { key: "write", .. } | Denied::Unclear { .. }));
+        assert!(expected, "{line}: {denied:?}");
+    }
+    let preview = Rules { phase: Phase::Preview, ..rules };
+    for line in ["pg_restore --list /srv/d", "pg_restore --data-only --file=- /srv/d", verify] {
+        assert_eq!(asked(&preview, line), Ok(Admitted::Reads), "{line}");
+    }
+    for line in ["pg_restore --list --file=/etc/x /srv/d", "pg_restore --data-only --file=/etc/x /srv/d"] {
+        assert!(asked(&preview, line).is_err(), "{line}");
+    }
+}
+
 #[test]
 fn a_command_line_is_compared_whole_with_user_and_input() {
     let mut rules = rules(Phase::Apply);
