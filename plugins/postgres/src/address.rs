@@ -69,12 +69,26 @@ impl Address {
             (unix, None) => {
                 let path = unix.as_deref().unwrap_or(SOCKET);
                 let mut address = json!({ "unix": path });
-                if let Some(user) = self.system_user.as_deref().or(unix.is_none().then_some("postgres")) {
+                if let Some(user) = self.system_user() {
                     address["as"] = json!(user);
                 }
                 Ok(address)
             }
         }
+    }
+
+    /// The unix socket's path; none where there is a host.
+    pub fn socket(&self) -> Option<&str> {
+        match self.host {
+            Some(_) => None,
+            None => Some(self.unix.as_deref().unwrap_or(SOCKET)),
+        }
+    }
+
+    /// The user of the system who connects; the engine's own if none.
+    pub fn system_user(&self) -> Option<&str> {
+        let nowhere = self.unix.is_none() && self.host.is_none();
+        self.system_user.as_deref().or(nowhere.then_some("postgres"))
     }
 
     /// The role that logs in.

@@ -6,7 +6,7 @@ use crate::address::Address;
 use crate::session::Session;
 use crate::statement::{ALIVE, BACKUP_STOP, IDENTITY, SEGMENT, backup_start, terminate_own};
 use crate::trouble::Trouble;
-use crate::{facts, wal};
+use crate::{facts, orphan, wal};
 use cutwater_sdk::{
     Answer, Context, Deserialize, Done, Effect, Ending, Failure, GiveBack, Hold, JsonSchema, Maybe, Needs,
     Path, Refusal, Serialize, Shown, Stop, Take,
@@ -131,15 +131,6 @@ impl Hold for Quiesce {
     }
 
     fn release_orphan(ctx: &Context<'_>, input: &Input) -> Answer<()> {
-        let mut session = match Session::open(ctx, &input.address) {
-            Ok(session) => session,
-            // No server, no session.
-            Err(trouble) if trouble.is_down() => return Ok(Done::Unchanged(())),
-            Err(trouble) => return Err(trouble.into()),
-        };
-        ctx.host().touch();
-        let ended = session.query(&terminate_own(&ctx.mark))?.text(0)?;
-        session.close();
-        Ok(if ended == "0" { Done::Unchanged(()) } else { Done::Changed(()) })
+        orphan::end(ctx, &input.address)
     }
 }

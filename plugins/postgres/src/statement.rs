@@ -28,6 +28,16 @@ pub const READ_ONLY: &str = "begin read only";
 /// Ends it.
 pub const END: &str = "rollback";
 
+/// Opens a transaction that sees one moment and cannot write. Known to hosts as a statement that only reads.
+pub const ONE_MOMENT: &str = "begin isolation level repeatable read read only";
+
+/// Lets other transactions see what this one sees, as long as it lasts.
+pub const EXPORT: &str = "select pg_export_snapshot()";
+
+/// Where tablespaces of the cluster's own lie.
+pub const TABLESPACES: &str =
+    "select pg_tablespace_location(oid) from pg_tablespace where spcname not in ('pg_default', 'pg_global')";
+
 /// How large a WAL segment is.
 pub const SEGMENT: &str = "select setting from pg_settings where name = 'wal_segment_size'";
 

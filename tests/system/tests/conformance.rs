@@ -82,7 +82,7 @@ macro_rules! cases {
 // `lvm.move` that goes on with whatever move is under way, or believes pvmove's status;
 // `block.resync` that takes a target for its own though somebody has written to it; `postgres.bar` whose killed undo is
 // taken for done though the server has not read the file; `restic.backup` that takes a backup for whole because it is there, or
-// whose undo forgets those of another mark.
+// whose undo forgets those of another mark; `postgres.dump` that takes its folder for the dump, or removes it by its name.
 cases! {
     LVM in_the_lab "lvm" "conformance.yaml":
         lvm_snapshot "snapshot" lvm_check_extents "check-extents" lvm_snapshot_usable "snapshot-usable" lvm_remove "remove"
@@ -94,7 +94,8 @@ cases! {
     POSTGRES on_this_machine "postgres" "conformance.yaml":
         postgres_checkpoint "checkpoint" postgres_check "check" postgres_quiesce "quiesce" postgres_bar "bar"
         postgres_admit "admit" postgres_drain "drain" postgres_start "start" postgres_take_wal "take-wal"
-        postgres_serve_copy "serve-copy" postgres_stop_copy "stop-copy";
+        postgres_serve_copy "serve-copy" postgres_stop_copy "stop-copy" postgres_exported_snapshot "exported-snapshot"
+        postgres_dump "dump" postgres_dump_globals "dump-globals" postgres_base_backup "base-backup";
     RESTIC on_this_machine "restic" "conformance.yaml":
         restic_backup "backup" restic_check "check" restic_compare "compare" restic_restore "restore";
 }

@@ -2,76 +2,13 @@
 //! real host does. It must not know the engine.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
+mod dumps;
 mod support;
 
 use cutwater_plugin_postgres::Plugin;
-use cutwater_sdk::call::{Reply, TakenHold};
-use cutwater_sdk::{Context, Ending, GiveBack, Partial, Plugin as _, Probed, Story, Value, json, schema};
-use support::{Cluster, Machine};
-
-struct Bench {
-    cluster: Cluster,
-    machine: Machine,
-}
-
-impl Bench {
-    fn new() -> Self {
-        let cluster = Cluster::new();
-        let machine = Machine::of(&cluster);
-        Self { cluster, machine }
-    }
-
-    fn address(&self) -> Value {
-        json!({ "unix": self.cluster.socket(), "as": self.cluster.user })
-    }
-
-    fn ctx(&self, action: &str) -> Context<'_> {
-        Context::over(&self.machine, action)
-    }
-
-    /// Shows what a step would do, and lets it do just that.
-    fn plan(&self, action: &str, input: &Value, undo: bool) -> cutwater_sdk::call::Preview {
-        self.machine.plan.borrow_mut().clear();
-        let shown = Plugin::preview(&self.ctx(action), &Partial::known(input.clone()), undo).unwrap();
-        *self.machine.plan.borrow_mut() = shown.effects.clone();
-        shown
-    }
-
-    fn apply(&self, action: &str, input: &Value) -> Reply {
-        self.plan(action, input, false);
-        Plugin::apply(&self.ctx(action), input.clone(), None)
-    }
-
-    fn undo(&self, action: &str, input: &Value) -> Reply {
-        self.plan(action, input, true);
-        Plugin::undo(&self.ctx(action), input.clone(), &Story::default())
-    }
-
-    fn take(&self, input: &Value) -> TakenHold<'_> {
-        self.plan("quiesce", input, false);
-        Plugin::take(self.ctx("quiesce"), input.clone()).map_err(|refusal| refusal.message).unwrap()
-    }
-
-    fn app(&self) -> std::process::Output {
-        self.cluster.client("app", "select 1").output().unwrap()
-    }
-}
-
-#[track_caller]
-fn changed(reply: Reply) -> Value {
-    match reply {
-        Reply::Changed(output) => output,
-        other => panic!("not changed: {other:?}"),
-    }
-}
-
-#[track_caller]
-fn refused(reply: Reply) -> (String, String) {
-    match reply {
-        Reply::Refused(refusal) => (refusal.code, refusal.message),
-        other => panic!("not refused: {other:?}"),
-    }
-}
+use cutwater_sdk::call::Reply;
+use cutwater_sdk::{Ending, GiveBack, Partial, Plugin as _, Probed, Story, Value, json, schema};
+use support::{Bench, changed, refused};
 
 /// Sabotage: a probe of a killed undo that looks at the file alone (the server still turns clients away).
 #[test]
@@ -225,7 +162,7 @@ fn a_copy_made_in_backup_mode_starts_with_the_label_and_the_wal() {
     let bench = Bench::new();
     let input = json!({ "address": bench.address(), "data": bench.cluster.data() });
     bench.cluster.psql("insert into ledger select generate_series(1, 1000)");
-    let mut taken = bench.take(&input);
+    let mut taken = bench.take("quiesce", &input);
     assert_eq!(taken.give_backs, [GiveBack::HangUp(7)]);
     assert_eq!(taken.held.intact(), Ok(()));
 
@@ -273,7 +210,7 @@ fn a_copy_made_in_backup_mode_starts_with_the_label_and_the_wal() {
 fn a_hold_whose_session_ends_is_broken_and_an_orphan_is_ended() {
     let bench = Bench::new();
     let input = json!({ "address": bench.address() });
-    let mut taken = bench.take(&input);
+    let mut taken = bench.take("quiesce", &input);
     let sessions = "select count(*) from pg_stat_activity where application_name = 'cutwater.r1.quiesce'";
     assert_eq!(bench.cluster.psql(sessions), "1");
 

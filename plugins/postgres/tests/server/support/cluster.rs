@@ -34,7 +34,7 @@ impl Cluster {
         let user = &cluster.user;
         std::fs::write(
             cluster.hba(),
-            format!("local all {user} peer\nlocal all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"),
+            format!("local all,replication {user} peer\nlocal all all trust\nhost all,replication all 127.0.0.1/32 scram-sha-256\n"),
         )
         .unwrap();
         let settings = format!(
@@ -85,7 +85,12 @@ impl Cluster {
 
     /// What the first role's statement gives.
     pub fn psql(&self, text: &str) -> String {
-        let output = self.client(&self.user, text).output().unwrap();
+        self.psql_in("postgres", text)
+    }
+
+    /// What the first role's statement gives in another database.
+    pub fn psql_in(&self, database: &str, text: &str) -> String {
+        let output = self.client(&self.user, text).args(["-d", database]).output().unwrap();
         assert!(output.status.success(), "{text}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
@@ -109,6 +114,12 @@ impl Cluster {
             std::thread::yield_now();
         }
         child
+    }
+
+    /// One of the server's programs, as its user, and where the server is.
+    pub fn run_there(&self, program: &str, args: &[&str]) {
+        let (folder, port) = (self.folder.path().to_string_lossy(), self.port.to_string());
+        self.run(program, &[&["-h", &folder, "-p", &port, "-U", &self.user], args].concat());
     }
 
     /// One of the server's programs, as its user.

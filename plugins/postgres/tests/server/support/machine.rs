@@ -15,6 +15,14 @@ use std::time::{Duration, Instant};
 /// The effects that the plan showed.
 pub type Plan = Rc<RefCell<Vec<Effect>>>;
 
+/// What happens to a program.
+pub enum Strike {
+    /// It and all that it started are killed once the path is there, and nobody sees its end.
+    Killed(&'static str, std::path::PathBuf),
+    /// This is done behind it.
+    Harmed(&'static str, Box<dyn FnOnce()>),
+}
+
 /// The machine of one cluster.
 pub struct Machine {
     control: String,
@@ -25,6 +33,12 @@ pub struct Machine {
     pub secrets: RefCell<BTreeMap<String, String>>,
     /// What may be done.
     pub plan: Plan,
+    /// Every command line so far.
+    pub lines: RefCell<Vec<String>>,
+    /// The last checkpoint.
+    pub saved: RefCell<Option<Value>>,
+    /// What happens while a program works.
+    pub strike: RefCell<Option<Strike>>,
     began: Instant,
 }
 
@@ -38,8 +52,20 @@ impl Machine {
             authority: cluster.authority(),
             secrets: RefCell::default(),
             plan: Plan::default(),
+            lines: RefCell::default(),
+            saved: RefCell::default(),
+            strike: RefCell::default(),
             began: Instant::now(),
         }
+    }
+
+    /// An input as the plan shows it: secrets by their names.
+    fn shown(&self, command: &Command) -> Effect {
+        let mut input = String::from_utf8_lossy(&command.stdin).into_owned();
+        for (name, value) in self.secrets.borrow().iter() {
+            input = input.replace(value, &format!("[secret {name}]"));
+        }
+        Effect::run(&command.clone().stdin(input))
     }
 
     fn planned(&self, effect: &Effect) -> Result<(), Fault> {
@@ -74,12 +100,13 @@ impl Host for Machine {
     fn log(&self, _: Level, _: &str) {}
     fn progress(&self, _: u64, _: u64, _: &str) {}
     fn gauge(&self, _: &str, _: Option<f64>) {}
-    fn save(&self, _: &Value) -> Result<(), Fault> {
+    fn save(&self, state: &Value) -> Result<(), Fault> {
+        *self.saved.borrow_mut() = Some(state.clone());
         Ok(())
     }
     fn start(&self, command: &Command) -> Result<Box<dyn Child>, Fault> {
         if !command.reads {
-            self.planned(&Effect::run(command))?;
+            self.planned(&self.shown(command))?;
         }
         let program = match command.program.as_str() {
             "control" => self.control.clone(),
@@ -96,9 +123,28 @@ impl Host for Machine {
         };
         process.args(&command.args).env("LC_ALL", "C");
         process.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        self.lines.borrow_mut().push(command.to_string());
+        std::os::unix::process::CommandExt::process_group(&mut process, 0);
         let mut child = process.spawn().map_err(io)?;
         child.stdin.take().unwrap().write_all(&command.stdin).map_err(io)?;
+        let strike = self.strike.take();
+        if let Some(Strike::Killed(name, path)) = &strike
+            && *name == command.program
+        {
+            while !path.exists() && child.try_wait().map_err(io)?.is_none() {
+                std::thread::yield_now();
+            }
+            let group = -(child.id() as libc::pid_t);
+            // SAFETY: a number, of the group that was made for this child, which has not been waited for.
+            assert_eq!(unsafe { libc::kill(group, libc::SIGKILL) }, 0);
+            child.wait().map_err(io)?;
+            return Err(Fault::new("lost", "killed"));
+        }
         let output = child.wait_with_output().map_err(io)?;
+        match strike {
+            Some(Strike::Harmed(name, harm)) if name == command.program => harm(),
+            other => *self.strike.borrow_mut() = other,
+        }
         let chunk = |error_stream, bytes| Chunk { error_stream, bytes };
         Ok(Box::new(Ran(vec![chunk(true, output.stderr), chunk(false, output.stdout)], output.status.code())))
     }
@@ -123,12 +169,18 @@ impl Host for Machine {
         self.planned(&Effect::write(path, String::from_utf8_lossy(content)))?;
         std::fs::write(path, content).map_err(io)
     }
-    fn remove(&self, _: &str) -> Result<(), Fault> {
-        not_here()
+    fn remove(&self, path: &str) -> Result<(), Fault> {
+        self.planned(&Effect::remove(path))?;
+        std::fs::remove_file(path).map_err(io)
     }
     fn stat(&self, path: &str) -> Result<Stat, Fault> {
-        let facts = std::fs::metadata(path).map_err(io)?;
-        Ok(Stat { kind: FileKind::File, bytes: facts.len(), uid: 0, gid: 0, mode: 0 })
+        let facts = std::fs::symlink_metadata(path).map_err(io)?;
+        let kind = match facts.file_type() {
+            kind if kind.is_dir() => FileKind::Folder,
+            kind if kind.is_file() => FileKind::File,
+            _ => FileKind::Other,
+        };
+        Ok(Stat { kind, bytes: facts.len(), uid: 0, gid: 0, mode: 0 })
     }
     fn make_folder(&self, _: &str) -> Result<(), Fault> {
         not_here()
