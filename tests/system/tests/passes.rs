@@ -1,6 +1,6 @@
 //! A busy service's volume moved in passes in the lab, each from a fresh snapshot. Each test names the sabotage that turns it red.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test, which tells what it measured")]
+#![expect(clippy::unwrap_used, reason = "a test")]
 
 use cutwater_lab::{Image, Lab, Outcome, built_program, scratch};
 use cutwater_system::compiled_plugins;

@@ -23,7 +23,7 @@ pub enum Kin {
     /// The origin, or an image file, which is taken at the caller's word.
     Origin,
     /// Another snapshot of the same origin, with its own store.
-    Snapshot(Device),
+    Snapshot(Box<Device>),
 }
 
 /// Tells it by the devices that device mapper has put together: whoever holds the store also stands on the origin's
@@ -50,7 +50,8 @@ pub fn of(store: &Device, device: &Device) -> Result<Kin, BlockError> {
         slaves().find(|(_, number)| is(*number, "-cow")).filter(|(_, number)| *number != store.number());
     match own {
         Some((name, _)) if slaves().any(|(_, number)| reals.contains(&number)) => {
-            Ok(Kin::Snapshot(Device::open(&Path::new("/dev").join(name), Access::Read)?))
+            let own = Device::open(&Path::new("/dev").join(name), Access::Read)?;
+            Ok(Kin::Snapshot(Box::new(own)))
         }
         _ => Err(foreign()),
     }
