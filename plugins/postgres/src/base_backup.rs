@@ -56,8 +56,9 @@ impl Input {
     }
 
     fn command(&self, ctx: &Context<'_>, client: &Client<'_>) -> Result<Command, Refusal> {
+        // Streaming, it starts a second process that outlives it for ever, waiting for WAL, where it is killed itself.
         let fixed =
-            ["--format=plain", "--wal-method=stream", "--checkpoint=fast", "--manifest-checksums=SHA256"];
+            ["--format=plain", "--wal-method=fetch", "--checkpoint=fast", "--manifest-checksums=SHA256"];
         let command = client.command("pg_basebackup").arg(format!("--pgdata={}", self.folder().content()));
         let command = command.args(fixed).arg(format!("--label={}", ctx.mark));
         Ok(command.args(self.rate()?.map(|rate| format!("--max-rate={rate}"))).arg("--progress"))
